@@ -1,0 +1,333 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+B ?= build
+
+OUT := $(abspath $(B))
+TOP := $(abspath .)
+
+CC = gcc
+CLANG ?= clang
+CFLAGS ?= -O2 -g
+PYTHON ?= /usr/bin/python3
+PYTEST ?= $(PYTHON) -m pytest
+
+WARNINGS = -W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter -Werror
+
+# SAN=1 is for the programs and unit tests; for nginx see asan-nginx.
+# COV=1 adds gcov counters.  Give both their own B.
+
+SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+
+ifeq ($(SAN),1)
+MODE += $(SANFLAGS) -O1
+endif
+
+ifeq ($(COV),1)
+MODE += --coverage -O0
+endif
+
+CORE = ngx_fota_module/fota_core
+GLUE = ngx_fota_module/ngx_http_fota
+AGENT = ngx_fota_module/fota_agent
+SERVER = admin/server
+CLI = admin/cli
+
+pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+
+INCLUDES = -I$(CORE) -I$(AGENT) -I$(SERVER) -I$(CLI) \
+	$(call pkg,cflags,luajit libmariadb)
+
+# nginx wants core as position independent code, and hidden nothing: the
+# prefix of every symbol is checked by lint instead.
+
+BASEFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC \
+	-fvisibility=default $(MODE) $(INCLUDES) $(EXTRA_CFLAGS)
+
+LINK = $(CC) $(CFLAGS) $(MODE) -Wl,--as-needed
+
+# For programs without Lua or LMDB of their own --as-needed drops the rest.
+
+CORE_LIBS = -llmdb -lmaxminddb -lcrypto $(call pkg,libs,luajit) -lm -ldl \
+	-lpthread
+
+AGENT_LIBS = -lcurl -ljansson $(CORE_LIBS)
+SERVER_LIBS = -lmicrohttpd $(call pkg,libs,libmariadb) -ljansson -lsodium \
+	-lcurl -lssl $(CORE_LIBS)
+CLI_LIBS = -lcurl -ljansson $(CORE_LIBS)
+UNIT_LIBS = -lcmocka $(SERVER_LIBS)
+
+src = $(sort $(wildcard $(1)/*.c))
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+CORE_SRC := $(call src,$(CORE))
+GLUE_SRC := $(call src,$(GLUE))
+AGENT_SRC := $(call src,$(AGENT))
+SERVER_SRC := $(call src,$(SERVER))
+CLI_SRC := $(call src,$(CLI))
+SCHEMA_SQL := $(sort $(wildcard admin/schema/*.sql))
+
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,\
+	$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_SUPPORT := $(call obj,$(call src,tests/unit))
+UNIT_SUPPORT := $(filter $(B)/obj/tests/unit/support_%,$(UNIT_SUPPORT))
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,\
+	$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+PROGRAMS := $(if $(CORE_SRC),$(B)/libfotacore.a) \
+	$(if $(AGENT_SRC),$(B)/fota-agent) \
+	$(if $(SERVER_SRC),$(B)/fota-admin) \
+	$(if $(CLI_SRC),$(B)/fota)
+
+MODULE := $(if $(GLUE_SRC),$(B)/module/ngx_http_fota_module.so)
+
+
+.PHONY: all deps build programs module unit units lint e2e test asan \
+	asan-nginx asan-build fuzz fuzzers bench run stop clean-run clean \
+	coverage FORCE
+
+.DEFAULT_GOAL = build
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+all: build
+
+deps:
+	@conf/dev/deps.sh
+
+# Packages come before anything is compiled, without being a prerequisite of
+# every object: the sub-make starts when they are there.
+
+build: deps
+	@$(MAKE) --no-print-directory programs module
+
+programs: $(PROGRAMS)
+
+module: $(MODULE)
+
+
+# Compiling
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASEFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libfotacore.a: $(call obj,$(CORE_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/fota-agent: $(call obj,$(AGENT_SRC)) $(B)/libfotacore.a
+	$(LINK) -o $@ $^ $(AGENT_LIBS)
+
+$(B)/fota-admin: $(call obj,$(SERVER_SRC)) $(B)/obj/schema_data.o \
+		$(B)/libfotacore.a
+	$(LINK) -o $@ $^ $(SERVER_LIBS)
+
+$(B)/fota: $(call obj,$(CLI_SRC)) $(B)/libfotacore.a
+	$(LINK) -o $@ $^ $(CLI_LIBS)
+
+$(B)/schema_data.c: $(SCHEMA_SQL) conf/dev/schema.sh
+	@mkdir -p $(@D)
+	conf/dev/schema.sh $(SCHEMA_SQL) > $@
+
+# Texts of SQL are longer than the 4095 characters ISO C promises.
+
+$(B)/obj/schema_data.o: $(B)/schema_data.c $(SERVER)/schema.h
+	@mkdir -p $(@D)
+	$(CC) $(BASEFLAGS) -Wno-overlength-strings -c -o $@ $<
+
+
+# Unit tests.  "/* objects: admin/server/x.c */" in a test names what it is
+# linked with beside core; schema_data.c there is the table of migrations.
+
+define unit_rule
+$(B)/unit/$(1): $(B)/obj/tests/unit/$(1).o \
+	$(patsubst %.c,$(B)/obj/%.o,$(2)) $(UNIT_SUPPORT) $(B)/libfotacore.a
+	@mkdir -p $$(@D)
+	$$(LINK) -o $$@ $$^ $$(UNIT_LIBS)
+endef
+
+unit_objects = $(shell sed -n 's,.*/\* objects: \(.*\) \*/.*,\1,p' $(1))
+
+$(foreach t,$(notdir $(UNIT)),$(eval $(call unit_rule,$(t),\
+	$(call unit_objects,tests/unit/$(t).c))))
+
+units: $(UNIT)
+
+unit: deps
+	@$(MAKE) --no-print-directory units
+	@n=0; for t in $(UNIT); do \
+		out=$$(FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $$t 2>&1) || { \
+			echo "$$out"; echo "unit: $$t FAILED"; exit 1; }; \
+		n=$$((n + 1)); \
+	done; echo "unit: $$n programs passed"
+
+
+# nginx module for the distribution's nginx.  configure runs again only when
+# its input changes: the addon file or the list of sources.
+
+$(B)/nginx-src/configure: /usr/share/nginx/src/configure \
+		/usr/share/nginx/src/conf_flags
+	@mkdir -p $(B)
+	@rm -rf $(B)/nginx-src
+	cp -rL --preserve=mode,timestamps /usr/share/nginx/src $(B)/nginx-src
+	@touch $@
+
+$(B)/module/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)' \
+		| cmp -s - $@ || echo '$(CORE_SRC) $(GLUE_SRC)' \
+		'$(wildcard $(CORE)/*.h $(GLUE)/*.h)' > $@
+
+$(B)/module/Makefile: $(B)/nginx-src/configure config $(B)/module/sources
+	cd $(B)/nginx-src && bash -c '. ./conf_flags && ./configure \
+		--with-cc="$(CC)" --with-cc-opt="-O2 -g -fPIC" \
+		"$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(TOP) \
+		--builddir=$(OUT)/module' > $(OUT)/module/configure.log 2>&1 \
+		|| { tail -n 20 $(OUT)/module/configure.log; exit 1; }
+	@touch $@
+
+$(B)/module/ngx_http_fota_module.so: $(B)/module/Makefile \
+		$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)
+	$(MAKE) --no-print-directory -C $(B)/nginx-src \
+		-f $(OUT)/module/Makefile modules
+	@touch $@
+
+
+# nginx with the module linked in, under ASAN and UBSAN.  Pool allocations
+# go to malloc, so that overruns inside a pool are seen.  NULL with length 0
+# given to memcpy is nginx's habit, hence no nonnull-attribute.
+
+ASAN_SAN = -O1 -g -fno-omit-frame-pointer $(SANFLAGS) \
+	-fno-sanitize=nonnull-attribute
+
+$(B)/asan/nginx-src/configure: conf/dev/nginx-src.sh
+	conf/dev/nginx-src.sh $(OUT)/cache $(OUT)/asan/nginx-src
+	@touch $@
+
+$(B)/asan/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)' \
+		| cmp -s - $@ || echo '$(CORE_SRC) $(GLUE_SRC)' \
+		'$(wildcard $(CORE)/*.h $(GLUE)/*.h)' > $@
+
+$(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
+		$(B)/asan/sources
+	cd $(B)/asan/nginx-src && ./configure --with-debug --with-threads \
+		--prefix=/usr/share/nginx --with-cc="$(CC)" \
+		--conf-path=/etc/nginx/nginx.conf --with-pcre-jit \
+		--error-log-path=stderr --http-log-path=/var/log/nginx/access.log \
+		--with-http_ssl_module --with-http_v2_module \
+		--with-http_slice_module --with-http_secure_link_module \
+		--with-http_realip_module --with-http_stub_status_module \
+		--with-http_auth_request_module --with-http_gunzip_module \
+		--with-http_sub_module --with-http_addition_module \
+		--with-http_gzip_static_module \
+		--with-cc-opt='$(ASAN_SAN) -DNGX_DEBUG_PALLOC=1 \
+		-DNGX_HAVE_NONALIGNED=0' \
+		--with-ld-opt='-fsanitize=address,undefined' \
+		--add-module=$(TOP) --builddir=$(OUT)/asan/objs \
+		> $(OUT)/asan/configure.log 2>&1 \
+		|| { tail -n 20 $(OUT)/asan/configure.log; exit 1; }
+	@touch $@
+
+$(B)/asan/nginx: $(B)/asan/objs/Makefile \
+		$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)
+	ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory \
+		-C $(B)/asan/nginx-src -f $(OUT)/asan/objs/Makefile \
+		$(OUT)/asan/objs/nginx
+	cp $(B)/asan/objs/nginx $@
+
+asan-nginx: deps
+	@$(MAKE) --no-print-directory $(B)/asan/nginx
+
+
+# Tests
+
+lint: deps
+	@$(MAKE) --no-print-directory programs module
+	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py --selftest
+	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
+
+e2e: build
+	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $(PYTEST) -q -p no:cacheprovider \
+		$(E2E_ARGS) tests/e2e
+
+test:
+	@set -e; for t in build unit lint e2e; do \
+		echo "== make $$t"; $(MAKE) --no-print-directory $$t; \
+	done
+	@echo "test: build, $(words $(UNIT)) unit test programs, lint," \
+		"e2e passed"
+
+# The same e2e tests with every program of ours and nginx under sanitizers.
+
+asan-build: deps
+	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san programs units
+	@$(MAKE) --no-print-directory $(B)/asan/nginx
+	@mkdir -p $(B)/san/asan
+	@cp -f $(B)/asan/nginx $(B)/san/asan/nginx
+
+asan: asan-build
+	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san unit
+	FOTA_BUILD=$(OUT)/san FOTA_TOP=$(TOP) FOTA_ASAN=1 \
+		FOTA_NGINX=$(OUT)/san/asan/nginx \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(PYTEST) -q -p no:cacheprovider $(E2E_ARGS) tests/e2e
+
+# FUZZ_TIME: seconds for each target.
+
+FUZZ_TIME ?= 30
+
+FUZZ_LIB_SRC = $(CORE_SRC)
+
+$(B)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(filter-out -O2,$(BASEFLAGS)) -O1 -MMD -MP \
+		-fsanitize=fuzzer-no-link,address,undefined \
+		-fno-sanitize-recover=undefined -c -o $@ $<
+
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o \
+		$(patsubst %.c,$(B)/fuzz/obj/%.o,$(CORE_SRC))
+	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CORE_LIBS)
+
+fuzzers: $(FUZZ)
+
+fuzz: deps
+	@$(MAKE) --no-print-directory fuzzers
+	@set -e; for f in $(FUZZ); do \
+		n=$$(basename $$f); echo "== $$n"; \
+		mkdir -p $(B)/fuzz/corpus/$$n $(B)/fuzz/crash; \
+		seed=tests/fuzz/corpus/$$n; test -d $$seed || seed=; \
+		$$f -max_total_time=$(FUZZ_TIME) -timeout=5 -print_final_stats=0 \
+			-verbosity=0 -artifact_prefix=$(B)/fuzz/crash/$$n- \
+			$(B)/fuzz/corpus/$$n $$seed; \
+	done
+
+coverage: deps
+	@$(MAKE) --no-print-directory COV=1 B=$(B)/cov unit
+	gcovr --root $(TOP) --object-directory $(B)/cov \
+		--filter '$(CORE)/' --print-summary
+
+bench: build
+	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) tests/bench/run.sh
+
+
+# The demonstration system, see conf/dev/run.sh
+
+run: build
+	@FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) conf/dev/run.sh start
+
+stop:
+	@FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) conf/dev/run.sh stop
+
+clean-run:
+	@FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) conf/dev/run.sh clean
+
+clean:
+	rm -rf $(B)
+
+
+-include $(shell find $(B)/obj $(B)/fuzz/obj -name '*.d' 2>/dev/null)

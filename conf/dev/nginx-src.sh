@@ -1,0 +1,51 @@
+#!/bin/sh
+#
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+#
+# nginx-src.sh CACHE OUT: unpacks the source of the distribution's nginx into
+# OUT.  The tarball is kept in CACHE.  apt gets its own source list and state
+# there, so the machine's package configuration stays as it is.
+
+set -eu
+
+mkdir -p "$1"
+cache=$(cd "$1" && pwd)
+out=$2
+
+version=$(dpkg-query -W -f '${source:Upstream-Version}' nginx)
+
+tarball() {
+    find "$cache" -maxdepth 1 -name "nginx_$version.orig.tar.*" \
+        ! -name '*.asc' | head -n 1
+}
+
+if [ -z "$(tarball)" ]; then
+    mkdir -p "$cache/lists/partial" "$cache/archives/partial"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+
+    cat > "$cache/sources.list" << END
+deb-src [signed-by=$keyring] http://deb.debian.org/debian $release main
+deb-src [signed-by=$keyring] http://deb.debian.org/debian-security \
+$release-security main
+END
+
+    set -- -q -o "Dir::Etc::sourcelist=$cache/sources.list" \
+        -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$cache/lists" \
+        -o "Dir::Cache=$cache" -o APT::Sandbox::User=root
+
+    apt-get "$@" update
+    (cd "$cache" && apt-get "$@" source --download-only --tar-only nginx)
+fi
+
+file=$(tarball)
+if [ -z "$file" ]; then
+    echo "nginx-src: no source of nginx $version was found" >&2
+    exit 1
+fi
+
+rm -rf "$out.tmp" "$out"
+mkdir -p "$out.tmp"
+tar -xf "$file" -C "$out.tmp" --strip-components=1
+mv "$out.tmp" "$out"
