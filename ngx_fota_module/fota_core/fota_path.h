@@ -8,14 +8,28 @@
  *
  * Nodes are the firmware of one kind in release order, edges the artifacts:
  * a delta from -> to, a full package from anywhere -> to.  No edge may jump
- * over a must-pass firmware on the way up.  Least bytes: Dijkstra over at
- * most FOTA_FIRMWARE_MAX nodes with bounded scratch from mem.
+ * over a must-pass firmware on the way up, withdrawn firmware is never
+ * entered (a must-pass one that is withdrawn therefore closes the way), and
+ * steps go towards the target only.  So the graph has an order, and the
+ * least bytes (strategy auto) need one pass over it, from the target back:
+ * O(firmware + artifacts).  Equal bytes: fewer steps, then the lower index.
+ * artifact.requires must hold for every step with the facts of now.
  */
 
 #ifndef FOTA_PATH_H
 #define FOTA_PATH_H
 
 #include "fota_record.h"
+
+/* Where a version stands among the firmware of its kind. */
+
+typedef struct {
+    uint16_t  index;            /* FOTA_NONE: not ours */
+    uint16_t  next;             /* first firmware above it */
+} fota_place_t;
+
+void fota_path_place(const fota_product_t *p, uint8_t kind,
+    fota_str_t version, fota_place_t *out);
 
 typedef struct {
     const fota_artifact_t  *artifact;   /* the next step */

@@ -52,7 +52,10 @@ struct fota_policy_env_s {
     /* May be NULL. */
     void  (*load)(fota_policy_env_t *env, uint32_t rollout,
               fota_rollout_load_t *out);
-    /* One call for every rollout looked at; NULL on the hot path. */
+    /*
+     * One call for every rollout looked at; NULL on the hot path.  detail
+     * is static text, NULL when the reason says all.
+     */
     void  (*trace)(fota_policy_env_t *env, const fota_rollout_t *r,
               fota_reason_e reason, const char *detail);
 };
@@ -82,13 +85,23 @@ typedef struct {
 
 /*
  * Order for each rollout: brakes and state, start, end, blocked, pin, target
- * filter, allowed sources, geo scope, at the target already, downgrade,
+ * filter, allowed sources, geo scope, downgrade, at the target already,
  * attempts, stage, stale policy, path, window, capacity.  First match wins.
- * Without a match the reason is that of the rollout that came furthest.
+ * Without a match the reason is that of the rollout that came furthest, the
+ * first of them on a tie; so a device that finished a newer rollout is "up
+ * to date" although an older one would be a downgrade.  A blocked device is
+ * "blocked" whatever the rollouts say.  Rollouts of another kind do not
+ * count.  The product must be indexed (fota_product_index()).
  * FOTA_OK (whatever was decided) or FOTA_NOMEM.
  */
 int fota_policy_decide(fota_mem_t *mem, fota_policy_env_t *env,
     const fota_policy_input_t *in, fota_decision_t *out);
+
+#define FOTA_POLL_DEFAULT  3600         /* s, for a product without one */
+#define FOTA_POLL_MAX      604800
+#define FOTA_WAKE_SPREAD   600          /* s after a start or opening */
+#define FOTA_RETRY_MIN     30           /* s, when there is no capacity */
+#define FOTA_RETRY_MAX     120
 
 /* 0..9999: siphash(salt, 0; device id) mod 10000. */
 uint16_t fota_stage_bucket(uint64_t salt, fota_str_t device);

@@ -38,7 +38,10 @@ const char *fota_table_name(fota_table_e t);
 #define FOTA_KEY_MAX    264             /* bytes of a key */
 #define FOTA_VALUE_MAX  524288          /* bytes of a record */
 
-/* Keys; out holds FOTA_KEY_MAX bytes, the length is returned. */
+/*
+ * Keys; out holds FOTA_KEY_MAX bytes, the length is returned, 0 when the
+ * name is empty or above its limit.
+ */
 
 size_t fota_key_name(uint8_t *out, fota_str_t name);    /* tenant, zone */
 size_t fota_key_product(uint8_t *out, uint32_t tenant, fota_str_t name);
@@ -99,6 +102,9 @@ int fota_kind_parse(fota_str_t s);              /* -1 = unknown */
 #define FOTA_FIRMWARE_MAX   1024        /* per product */
 #define FOTA_ARTIFACTS_MAX  4096
 #define FOTA_ROLLOUTS_MAX   256
+#define FOTA_SCOPES_MAX     256         /* geo entries of a list */
+#define FOTA_SCOPE_LEN_MAX  256         /* bytes of one */
+#define FOTA_SOURCES_MAX    64
 #define FOTA_NONE           0xffff      /* no index */
 
 typedef struct {
@@ -181,6 +187,25 @@ typedef struct {
     fota_str_t     *sources;            /* version patterns; none = any */
 } fota_rollout_t;               /* in order of decision */
 
+/*
+ * What decode works out once so that a decision need not: firmware by
+ * version for look-ups, artifacts by (from, to, size) for paths.
+ */
+
+typedef struct {
+    uint64_t  size;
+    uint16_t  from;             /* FOTA_NONE = full; these come last */
+    uint16_t  to;
+    uint16_t  artifact;         /* index */
+} fota_edge_t;
+
+typedef struct {
+    uint16_t      start[FOTA_KIND__N + 1];      /* firmware of kind k */
+    uint16_t      latest[FOTA_KIND__N];         /* FOTA_NONE = none */
+    uint16_t     *by_version;   /* per kind, ascending bytes of version */
+    fota_edge_t  *edges;        /* nartifacts */
+} fota_product_index_t;
+
 typedef struct {
     uint32_t          tenant;
     uint32_t          id;
@@ -197,7 +222,15 @@ typedef struct {
     fota_artifact_t  *artifacts;
     uint16_t          nrollouts;
     fota_rollout_t   *rollouts;
+    fota_product_index_t  index;        /* by fota_product_index() */
 } fota_product_t;
+
+/*
+ * Fills v->index; decode has done it, a product made otherwise needs it
+ * before paths and decisions.  FOTA_OK, FOTA_NOMEM, FOTA_INVALID (indices out
+ * of range, kinds out of order).
+ */
+int fota_product_index(fota_mem_t *mem, fota_product_t *v);
 
 /* DEVICE, key: tenant u32 | device id.  Only devices that differ. */
 
@@ -326,7 +359,10 @@ typedef struct {
     fota_str_t  name;
 } fota_artifact_info_t;
 
-/* Encoders: FOTA_OK, FOTA_LIMIT (a list or string too long), FOTA_FULL. */
+/*
+ * Encoders append one record: FOTA_OK, FOTA_LIMIT (a list, string or the
+ * record too long), FOTA_INVALID (what a decoder would refuse), FOTA_FULL.
+ */
 
 int fota_tenant_encode(const fota_tenant_t *v, fota_buf_t *out);
 int fota_product_encode(const fota_product_t *v, fota_buf_t *out);
