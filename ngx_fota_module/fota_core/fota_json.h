@@ -22,7 +22,7 @@
 typedef enum {
     FOTA_JSON_NULL = 0,
     FOTA_JSON_BOOL,
-    FOTA_JSON_NUMBER,           /* text kept in str; see _int and _number */
+    FOTA_JSON_NUMBER,           /* text kept in str; see fota_json_int */
     FOTA_JSON_STRING,           /* unescaped, valid UTF-8, no NUL */
     FOTA_JSON_ARRAY,
     FOTA_JSON_OBJECT

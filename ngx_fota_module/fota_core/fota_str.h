@@ -93,5 +93,11 @@ bool fota_str_match(fota_str_t pattern, fota_str_t s);
 /* True when every sequence is well-formed UTF-8 (RFC 3629) without NUL. */
 bool fota_str_utf8(fota_str_t s);
 
+/*
+ * Length 1..4 of the well-formed UTF-8 sequence at p, where left > 0 bytes
+ * can be read; 0 when there is none or it is NUL.
+ */
+size_t fota_str_utf8_seq(const uint8_t *p, size_t left);
+
 
 #endif /* FOTA_STR_H */

@@ -7,15 +7,18 @@
 /*
  * Version strings of every vendor in one total order.
  *
- * A version is cut into runs of digits and runs of letters; everything else
- * separates.  A leading "v" or "V" before a digit is dropped.  Runs compare
- * in turn: numbers as numbers of any length, letters as bytes without case;
- * a number is above letters.  The shorter wins ("1.0" above "1.0-rc1") when
- * the longer goes on with letters after '-' or '~' (pre-release, semver 11),
- * else the longer is above ("1.0.1" above "1.0", "V0.9_20260101" above
- * "V0.9"); missing numbers count as zero ("1.0" equals "1.0.0" in order, and
- * then the bytes decide, so that the order is total).  "+build" metadata is
- * ignored before the bytes decide.
+ * A version is cut into runs of digits and runs of letters (bytes above 127
+ * are letters); everything else separates.  A leading "v" or "V" before a
+ * digit is dropped, and so is "+" with all that follows ("build" of semver).
+ * Numbers compare as numbers of any length, letters as bytes without case.
+ *
+ * Neighbouring numbers compare first; missing ones count as zero: "1.0.1" is
+ * above "1.0", "V0.9_20260101" above "V0.9", "1.0" equals "1.0.0".  Then
+ * letters decide: letters after '-' or '~' are a pre-release, below the end
+ * of the string ("1.0-rc1" below "1.0"), other letters are above it ("1.0a"
+ * above "1.0", below "1.0.1").  Equal letters are followed by numbers again.
+ * Inside a pre-release semver 11 holds: end, then numbers, then letters
+ * ("rc" below "rc.1" below "rc.b").
  */
 
 #ifndef FOTA_VERSION_H
