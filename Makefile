@@ -12,6 +12,11 @@ CFLAGS ?= -O2 -g
 PYTHON ?= /usr/bin/python3
 PYTEST ?= $(PYTHON) -m pytest
 
+# V=1 shows the commands.
+
+Q = $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-7s %s\n' $(1) $(2))
+
 WARNINGS = -W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter -Werror
 
 # SAN=1 is for the programs and unit tests; for nginx see asan-nginx.
@@ -58,7 +63,10 @@ SERVER_LIBS = -lmicrohttpd $(call pkg,libs,libmariadb) -ljansson -lsodium \
 CLI_LIBS = -lcurl -ljansson $(CORE_LIBS)
 UNIT_LIBS = -lcmocka $(SERVER_LIBS)
 
-src = $(sort $(wildcard $(1)/*.c))
+# SKIP='%/fota_x.c' leaves files out, for work on a part while another one
+# does not compile.
+
+src = $(filter-out $(SKIP),$(sort $(wildcard $(1)/*.c)))
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 CORE_SRC := $(call src,$(CORE))
@@ -112,31 +120,38 @@ module: $(MODULE)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BASEFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASEFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libfotacore.a: $(call obj,$(CORE_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/fota-agent: $(call obj,$(AGENT_SRC)) $(B)/libfotacore.a
-	$(LINK) -o $@ $^ $(AGENT_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(AGENT_LIBS)
 
 $(B)/fota-admin: $(call obj,$(SERVER_SRC)) $(B)/obj/schema_data.o \
 		$(B)/libfotacore.a
-	$(LINK) -o $@ $^ $(SERVER_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(SERVER_LIBS)
 
 $(B)/fota: $(call obj,$(CLI_SRC)) $(B)/libfotacore.a
-	$(LINK) -o $@ $^ $(CLI_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(CLI_LIBS)
 
 $(B)/schema_data.c: $(SCHEMA_SQL) conf/dev/schema.sh
 	@mkdir -p $(@D)
-	conf/dev/schema.sh $(SCHEMA_SQL) > $@
+	$(call say,GEN,$@)
+	$(Q)conf/dev/schema.sh $(SCHEMA_SQL) > $@
 
 # Texts of SQL are longer than the 4095 characters ISO C promises.
 
 $(B)/obj/schema_data.o: $(B)/schema_data.c $(SERVER)/schema.h
 	@mkdir -p $(@D)
-	$(CC) $(BASEFLAGS) -Wno-overlength-strings -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASEFLAGS) -Wno-overlength-strings -c -o $@ $<
 
 
 # Unit tests.  "/* objects: admin/server/x.c */" in a test names what it is
@@ -146,7 +161,8 @@ define unit_rule
 $(B)/unit/$(1): $(B)/obj/tests/unit/$(1).o \
 	$(patsubst %.c,$(B)/obj/%.o,$(2)) $(UNIT_SUPPORT) $(B)/libfotacore.a
 	@mkdir -p $$(@D)
-	$$(LINK) -o $$@ $$^ $$(UNIT_LIBS)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LINK) -o $$@ $$^ $$(UNIT_LIBS)
 endef
 
 unit_objects = $(shell sed -n 's,.*/\* objects: \(.*\) \*/.*,\1,p' $(1))
@@ -172,7 +188,8 @@ $(B)/nginx-src/configure: /usr/share/nginx/src/configure \
 		/usr/share/nginx/src/conf_flags
 	@mkdir -p $(B)
 	@rm -rf $(B)/nginx-src
-	cp -rL --preserve=mode,timestamps /usr/share/nginx/src $(B)/nginx-src
+	$(call say,COPY,$(B)/nginx-src)
+	$(Q)cp -rL --preserve=mode,timestamps /usr/share/nginx/src $(B)/nginx-src
 	@touch $@
 
 $(B)/module/sources: FORCE
@@ -182,7 +199,8 @@ $(B)/module/sources: FORCE
 		'$(wildcard $(CORE)/*.h $(GLUE)/*.h)' > $@
 
 $(B)/module/Makefile: $(B)/nginx-src/configure config $(B)/module/sources
-	cd $(B)/nginx-src && bash -c '. ./conf_flags && ./configure \
+	$(call say,CONF,$(B)/module)
+	$(Q)cd $(B)/nginx-src && bash -c '. ./conf_flags && ./configure \
 		--with-cc="$(CC)" --with-cc-opt="-O2 -g -fPIC" \
 		"$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(TOP) \
 		--builddir=$(OUT)/module' > $(OUT)/module/configure.log 2>&1 \
@@ -191,7 +209,8 @@ $(B)/module/Makefile: $(B)/nginx-src/configure config $(B)/module/sources
 
 $(B)/module/ngx_http_fota_module.so: $(B)/module/Makefile \
 		$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)
-	$(MAKE) --no-print-directory -C $(B)/nginx-src \
+	$(call say,NGINX,$@)
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) -C $(B)/nginx-src \
 		-f $(OUT)/module/Makefile modules
 	@touch $@
 
@@ -215,7 +234,8 @@ $(B)/asan/sources: FORCE
 
 $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		$(B)/asan/sources
-	cd $(B)/asan/nginx-src && ./configure --with-debug --with-threads \
+	$(call say,CONF,$(B)/asan)
+	$(Q)cd $(B)/asan/nginx-src && ./configure --with-debug --with-threads \
 		--prefix=/usr/share/nginx --with-cc="$(CC)" \
 		--conf-path=/etc/nginx/nginx.conf --with-pcre-jit \
 		--error-log-path=stderr --http-log-path=/var/log/nginx/access.log \
@@ -235,8 +255,9 @@ $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 
 $(B)/asan/nginx: $(B)/asan/objs/Makefile \
 		$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)
-	ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory \
-		-C $(B)/asan/nginx-src -f $(OUT)/asan/objs/Makefile \
+	$(call say,NGINX,$@)
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory \
+		$(if $(V),,-s) -C $(B)/asan/nginx-src -f $(OUT)/asan/objs/Makefile \
 		$(OUT)/asan/objs/nginx
 	cp $(B)/asan/objs/nginx $@
 
@@ -285,13 +306,15 @@ FUZZ_LIB_SRC = $(CORE_SRC)
 
 $(B)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(filter-out -O2,$(BASEFLAGS)) -O1 -MMD -MP \
+	$(call say,CC,$<)
+	$(Q)$(CLANG) $(filter-out -O2,$(BASEFLAGS)) -O1 -MMD -MP \
 		-fsanitize=fuzzer-no-link,address,undefined \
 		-fno-sanitize-recover=undefined -c -o $@ $<
 
 $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o \
 		$(patsubst %.c,$(B)/fuzz/obj/%.o,$(CORE_SRC))
-	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CORE_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CORE_LIBS)
 
 fuzzers: $(FUZZ)
 
