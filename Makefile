@@ -219,8 +219,8 @@ $(B)/module/ngx_http_fota_module.so: $(B)/module/Makefile \
 # go to malloc, so that overruns inside a pool are seen.  NULL with length 0
 # given to memcpy is nginx's habit, hence no nonnull-attribute.
 
-ASAN_SAN = -O1 -g -fno-omit-frame-pointer $(SANFLAGS) \
-	-fno-sanitize=nonnull-attribute
+ASAN_CC = -O1 -g $(SANFLAGS) -fno-sanitize=nonnull-attribute \
+	-DNGX_DEBUG_PALLOC=1 -DNGX_HAVE_NONALIGNED=0
 
 $(B)/asan/nginx-src/configure: conf/dev/nginx-src.sh
 	conf/dev/nginx-src.sh $(OUT)/cache $(OUT)/asan/nginx-src
@@ -235,7 +235,7 @@ $(B)/asan/sources: FORCE
 $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		$(B)/asan/sources
 	$(call say,CONF,$(B)/asan)
-	$(Q)cd $(B)/asan/nginx-src && ./configure --with-debug --with-threads \
+	$(Q)cd $(B)/asan/nginx-src && ASAN_OPTIONS=detect_leaks=0 ./configure --with-debug --with-threads \
 		--prefix=/usr/share/nginx --with-cc="$(CC)" \
 		--conf-path=/etc/nginx/nginx.conf --with-pcre-jit \
 		--error-log-path=stderr --http-log-path=/var/log/nginx/access.log \
@@ -245,8 +245,7 @@ $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		--with-http_auth_request_module --with-http_gunzip_module \
 		--with-http_sub_module --with-http_addition_module \
 		--with-http_gzip_static_module \
-		--with-cc-opt='$(ASAN_SAN) -DNGX_DEBUG_PALLOC=1 \
-		-DNGX_HAVE_NONALIGNED=0' \
+		--with-cc-opt='$(ASAN_CC)' \
 		--with-ld-opt='-fsanitize=address,undefined' \
 		--add-module=$(TOP) --builddir=$(OUT)/asan/objs \
 		> $(OUT)/asan/configure.log 2>&1 \

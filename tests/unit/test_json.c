@@ -166,7 +166,7 @@ test_refused(void **state)
     }
 
     assert_int_equal(parse(*state, "\"a\0b\"", 5, 1, &v, &err), FOTA_INVALID);
-    assert_int_equal(parse(*state, "[", 1, 1, &v, NULL), FOTA_INVALID);
+    assert_int_equal(parse(*state, "[", 1, 2, &v, NULL), FOTA_INVALID);
     assert_int_equal(parse(*state, "1", 1, 0, &v, &err), FOTA_LIMIT);
 }
 
