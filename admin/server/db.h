@@ -51,13 +51,21 @@ void fota_db_put(fota_db_pool_t *pool, fota_db_t *db);
  */
 int fota_db_exec(fota_db_t *db, const char *sql, const char *types, ...);
 
+/* Without preparing: DDL, and text made of trusted parts only. */
+int fota_db_exec_text(fota_db_t *db, const char *sql);
+
 uint64_t fota_db_last_id(fota_db_t *db);
 uint64_t fota_db_affected(fota_db_t *db);
 
 /* Text of the last error; never holds values. */
 const char *fota_db_error(fota_db_t *db);
 
+/*
+ * Sessions are READ COMMITTED: fewer gap locks, hence fewer deadlocks.
+ * _begin_snapshot gives one consistent view for reading (REPEATABLE READ).
+ */
 int fota_db_begin(fota_db_t *db);
+int fota_db_begin_snapshot(fota_db_t *db);
 int fota_db_commit(fota_db_t *db);
 void fota_db_rollback(fota_db_t *db);
 

@@ -34,6 +34,12 @@ typedef int (*fota_body_pt)(fota_req_t *req, const void *data, size_t len);
 #define FOTA_ROUTE_NODE      0x02   /* X-Fota-Node of a known node */
 #define FOTA_ROUTE_PLATFORM  0x04   /* token of the platform only */
 #define FOTA_ROUTE_NO_DB     0x08   /* handler borrows no connection */
+/*
+ * Without this and PUBLIC, NODE, PLATFORM a request has a tenant: that of
+ * its token, or the one a platform token names by "?tenant=NAME" or
+ * X-Fota-Tenant.  With it tenant_id may be 0: the whole platform.
+ */
+#define FOTA_ROUTE_ANY       0x10
 
 typedef struct {
     const char       *method;
@@ -51,8 +57,8 @@ typedef struct {
     size_t               n;
 } fota_route_set_t;
 
-extern const fota_route_set_t  fota_route_sets[];
-extern const size_t            fota_route_nsets;
+extern const fota_route_set_t *const  fota_route_sets[];
+extern const size_t                   fota_route_nsets;
 
 struct fota_req_s {
     fota_server_t       *server;
@@ -67,12 +73,15 @@ struct fota_req_s {
     /* Who asks. */
     uint32_t             token_id;
     uint32_t             tenant_id;     /* scope of this request */
+    fota_str_t           tenant_name;
     bool                 platform;
     fota_str_t           actor;         /* for the audit log */
     uint32_t             node_id;       /* with FOTA_ROUTE_NODE */
     fota_str_t           node_name;
 
     void                *state;         /* of a body reader */
+    /* When set: called at the end of the request, whatever happened. */
+    void               (*cleanup)(fota_req_t *req);
     void                *http;          /* http.c's own */
 };
 
@@ -111,8 +120,34 @@ bool fota_json_str(fota_req_t *req, const char *name, bool required,
     size_t max, fota_str_t *out);
 bool fota_json_u64(fota_req_t *req, const char *name, bool required,
     uint64_t max, uint64_t *out);
+bool fota_json_i64(fota_req_t *req, const char *name, bool required,
+    int64_t min, int64_t max, int64_t *out);
+bool fota_json_double(fota_req_t *req, const char *name, bool required,
+    double min, double max, double *out);
+/* *out stays as it is when the member is absent. */
 bool fota_json_flag(fota_req_t *req, const char *name, bool *out);
+/* An array of at most max members (NULL when absent). */
+bool fota_json_list(fota_req_t *req, const char *name, size_t max,
+    json_t **out);
+/* Is the member there, null included? */
+bool fota_json_has(fota_req_t *req, const char *name);
+/* The body is an object with no member but these; the list ends with NULL. */
+bool fota_json_only(fota_req_t *req, const char *const *names);
+/* Strings of limited length without control characters. */
+bool fota_json_name(fota_req_t *req, const char *name, bool required,
+    size_t max, fota_str_t *out);
+/* JSON string of a slice; bytes that are no UTF-8 become U+FFFD. */
+json_t *fota_json_text(fota_str_t s);
+json_t *fota_json_hex(const void *data, size_t len);
 
+/* Forgets an answer that was set, for a retry. */
+void fota_res_clear(fota_req_t *req);
+bool fota_res_set(const fota_req_t *req);
+
+/*
+ * Listens on a unix socket; threads = connections at most, one thread each,
+ * long polls included.
+ */
 int fota_http_start(fota_server_t *server, const char *socket,
     unsigned threads);
 void fota_http_stop(fota_server_t *server);
