@@ -31,6 +31,9 @@ typedef struct {
 /* Offset in force at t, seconds east of UTC. */
 int32_t fota_zone_offset(const fota_zone_t *z, int64_t t);
 
+/* First transition after t, INT64_MAX when there is none. */
+int64_t fota_zone_next(const fota_zone_t *z, int64_t t);
+
 typedef struct {
     int      year, month, day;  /* month and day from 1 */
     int      weekday;           /* 0 = Monday */
@@ -44,8 +47,8 @@ void fota_civil(int64_t t, int32_t offset, fota_civil_t *out);
 int64_t fota_civil_utc(int year, int month, int day, int32_t second);
 
 /*
- * "+09:00", "-0330", "+9", "Z": seconds east of UTC, at most 14 hours.
- * FOTA_INVALID otherwise.
+ * "+09:00", "-0330", "+9", "+5:45", "Z": seconds east of UTC, at most 14
+ * hours.  FOTA_INVALID otherwise.
  */
 int fota_zone_parse_offset(fota_str_t s, int32_t *offset);
 
