@@ -49,6 +49,12 @@ void fota_view_end(fota_view_t *v);
 /* Position as of the last begin; NULL before the first. */
 const fota_meta_t *fota_view_meta(const fota_view_t *v);
 
+/* Changes whenever something other than a device or an artifact may have. */
+uint64_t fota_view_generation(const fota_view_t *v);
+
+/* The open store, for statistics; NULL when there is none. */
+fota_store_t *fota_view_store(const fota_view_t *v);
+
 /* Between begin and end.  FOTA_NOTFOUND, FOTA_TOO_NEW, FOTA_CORRUPT... */
 int fota_view_tenant(fota_view_t *v, fota_str_t name,
     const fota_tenant_t **out);
@@ -75,6 +81,10 @@ fota_hmac_t *fota_view_mint_key(fota_view_t *v, uint16_t scope,
 int fota_view_device_token(fota_view_t *v, uint32_t tenant,
     fota_str_t device, fota_str_t token);
 bool fota_view_operator(fota_view_t *v, const uint8_t token_sha256[32]);
+
+/* Facts of the keys held, without the secrets; each may be called 0 times. */
+int fota_view_keys(fota_view_t *v, void (*each)(void *ctx, uint8_t kind,
+    uint32_t scope, uint16_t kid, uint8_t state, uint32_t created), void *ctx);
 
 /* FOTA_OK or FOTA_REVOKED. */
 int fota_view_denied(fota_view_t *v, const fota_token_t *t);
