@@ -266,8 +266,11 @@ asan-nginx: deps
 
 # Tests
 
+# A second compiler warns of other things.
+
 lint: deps
 	@$(MAKE) --no-print-directory programs module
+	@$(MAKE) --no-print-directory CC=$(CLANG) B=$(B)/clang programs
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py --selftest
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
 

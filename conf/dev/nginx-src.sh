@@ -23,13 +23,18 @@ tarball() {
 if [ -z "$(tarball)" ]; then
     mkdir -p "$cache/lists/partial" "$cache/archives/partial"
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    test -e "$keyring" && trust="[signed-by=$keyring] " || trust=
 
-    cat > "$cache/sources.list" << END
-deb-src [signed-by=$keyring] http://deb.debian.org/debian $release main
-deb-src [signed-by=$keyring] http://deb.debian.org/debian-security \
-$release-security main
-END
+    # The same mirrors and suites that packages come from.
+
+    apt-get indextargets 'Created-By: Packages' 'Origin: Debian' --format \
+        "deb-src $trust"'$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+        | sort -u > "$cache/sources.list"
+
+    if [ ! -s "$cache/sources.list" ]; then
+        echo "nginx-src: apt knows no Debian mirror: apt-get update" >&2
+        exit 1
+    fi
 
     set -- -q -o "Dir::Etc::sourcelist=$cache/sources.list" \
         -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$cache/lists" \
