@@ -23,6 +23,12 @@
  * value is a number (a fact that is no number does not match), else bytes.
  * "group==x" is true when any of the device's groups matches.  country,
  * region, city match as fota_geo_match does (code or name, no ASCII case).
+ *
+ * "=in=" is "==" with any of the values, stars included; "=out=" is its
+ * negation.  Empty text of any field but attr.NAME, and ASN 0, is an absent
+ * fact; an attribute may be present and empty.  Order operators do not apply
+ * to group, country, region, city; asn takes whole numbers only.  In a bare
+ * word blanks, quotes and "()=!<>,;" need a backslash too.
  */
 
 #ifndef FOTA_FILTER_H
@@ -35,10 +41,13 @@
 #define FOTA_FILTER_DEPTH_MAX  16       /* nested parentheses */
 #define FOTA_FILTER_TERMS_MAX  256      /* comparisons, lists counted whole */
 #define FOTA_FILTER_LIST_MAX   256      /* values in one list */
+#define FOTA_FILTER_VALUE_MAX  256      /* bytes of one value, unescaped */
+#define FOTA_FILTER_STARS_MAX  16       /* stars in one value */
 #define FOTA_FILTER_CODE_MAX   16384    /* bytes of bytecode */
+#define FOTA_FILTER_DIGITS_MAX 15       /* of a number: exact in a double */
 
 typedef struct {
-    size_t  column;             /* from 1 */
+    size_t  column;             /* from 1, in characters */
     char    text[200];          /* "unknown field 'modle'; did you mean..." */
 } fota_filter_error_t;
 
@@ -71,6 +80,9 @@ int fota_filter_parse(fota_mem_t *mem, fota_str_t text,
  * at most cap ids of static groups; a dynamic group is given back as the
  * text of its filter, which is compiled in its place (no dynamic group
  * inside a dynamic group: FOTA_LIMIT).  Unknown names: FOTA_NOTFOUND.
+ * The pattern is for fota_str_match(); without a star it is a name.  dynamic
+ * comes in with data NULL; what it is set to must live until the call that
+ * resolves returns.  More than cap ids: FOTA_LIMIT.
  */
 typedef struct fota_filter_groups_s  fota_filter_groups_t;
 
@@ -120,6 +132,14 @@ int fota_filter_check(fota_str_t code);
 /* Cost is linear in the code; empty code matches. */
 bool fota_filter_eval(fota_str_t code, fota_facts_t *facts);
 
+/*
+ * The one definition of a number, for order operators here and for the
+ * numeric column of attributes at the centre: an optional '-', digits,
+ * optionally '.' and digits; 1..FOTA_FILTER_DIGITS_MAX digits in all.  No
+ * blanks, '+', exponent, hex or other scripts' digits.  False: no number.
+ */
+bool fota_filter_number(fota_str_t s, double *out);
+
 /* Parameterised SQL for the centre. */
 
 typedef struct {
@@ -127,12 +147,14 @@ typedef struct {
      * SQL expression per field, NULL = not searchable.  VERSION is a pair:
      * text column here and key column below; ATTR is a sub-select with one
      * "?" for the name giving the text value; GROUP is a boolean expression
-     * with one "%s" for the id list.
+     * with one "%s" for the id list.  NULL and '' both are absent facts, for
+     * ASN NULL and 0.
      */
     const char  *column[FOTA_F__N];
     const char  *version_key;
     const char  *region_code;
     const char  *attr_number;   /* sub-select, one "?", the numeric value */
+    const char  *group_any;     /* boolean: member of any group */
 } fota_filter_sql_map_t;
 
 typedef struct {
@@ -146,7 +168,10 @@ typedef struct {
     size_t                nparams;
 } fota_filter_sql_t;
 
-/* Everything in mem; "1=1" for a NULL tree. */
+/*
+ * Everything in mem; "1=1" for a NULL tree.  For a WHERE clause: a NULL
+ * result means false.  User text is only ever in params.
+ */
 int fota_filter_sql(fota_mem_t *mem, const fota_filter_node_t *node,
     const fota_filter_sql_map_t *map, fota_filter_groups_t *groups,
     fota_filter_sql_t *out, fota_filter_error_t *err);
