@@ -389,6 +389,7 @@ static int
 fota_filter_parse_term(fota_filter_parser_t *p, fota_filter_node_t **out)
 {
     int                            rc;
+    size_t                         len;
     fota_str_t                     name;
     fota_filter_node_t            *node;
     fota_filter_value_t            word;
@@ -400,7 +401,9 @@ fota_filter_parse_term(fota_filter_parser_t *p, fota_filter_node_t **out)
         return fota_filter_parse_group(p, out);
     }
 
-    if (p->pos == p->end || fota_filter_reserved(*p->pos)) {
+    if (p->pos == p->end || fota_filter_reserved(*p->pos)
+        || fota_filter_joiner(p, &len) != FOTA_JOIN_NONE)
+    {
         return fota_filter_expected(p, "a field or '('");
     }
 
