@@ -304,8 +304,6 @@ asan: asan-build
 
 FUZZ_TIME ?= 30
 
-FUZZ_LIB_SRC = $(CORE_SRC)
-
 $(B)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -313,8 +311,12 @@ $(B)/fuzz/obj/%.o: %.c
 		-fsanitize=fuzzer-no-link,address,undefined \
 		-fno-sanitize-recover=undefined -c -o $@ $<
 
-$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o \
-		$(patsubst %.c,$(B)/fuzz/obj/%.o,$(CORE_SRC))
+$(B)/fuzz/libfotacore.a: $(patsubst %.c,$(B)/fuzz/obj/%.o,$(CORE_SRC))
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/libfotacore.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CORE_LIBS)
 
@@ -327,8 +329,10 @@ fuzz: deps
 		mkdir -p $(B)/fuzz/corpus/$$n $(B)/fuzz/crash; \
 		seed=tests/fuzz/corpus/$$n; test -d $$seed || seed=; \
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=5 -print_final_stats=0 \
-			-verbosity=0 -artifact_prefix=$(B)/fuzz/crash/$$n- \
-			$(B)/fuzz/corpus/$$n $$seed; \
+			-artifact_prefix=$(B)/fuzz/crash/$$n- \
+			$(B)/fuzz/corpus/$$n $$seed > $(B)/fuzz/$$n.log 2>&1 \
+			|| { tail -n 40 $(B)/fuzz/$$n.log; exit 1; }; \
+		tail -n 1 $(B)/fuzz/$$n.log; \
 	done
 
 coverage: deps

@@ -7,6 +7,15 @@
 #include "fota_version.h"
 
 
+/* Leading bytes in a key, in the order of what they lead. */
+
+#define FOTA_KEY_PRE        0x01
+#define FOTA_KEY_END        0x02
+#define FOTA_KEY_ALPHA      0x03
+#define FOTA_KEY_DIGITS     0x10    /* and the number of digits */
+#define FOTA_KEY_PRE_ALPHA  0xa0
+
+
 typedef enum {
     FOTA_RUN_PRE = 0,           /* letters after '-' or '~' */
     FOTA_RUN_END,
@@ -246,6 +255,102 @@ fota_version_cmp(fota_str_t a, fota_str_t b)
     rc = fota_version_order(a, b);
 
     return (rc != 0) ? rc : fota_str_cmp(a, b);
+}
+
+
+/*
+ * Letters and what ends them, without case.  The zero byte is below every
+ * letter, so that a prefix comes first.
+ */
+
+static uint8_t *
+fota_key_letters(uint8_t *p, fota_str_t run)
+{
+    size_t   i;
+    uint8_t  c;
+
+    for (i = 0; i < run.len; i++) {
+        c = run.data[i];
+        *p++ = (c >= 'A' && c <= 'Z') ? (uint8_t) (c | 0x20) : c;
+    }
+
+    *p++ = 0;
+
+    return p;
+}
+
+
+/* The number of digits first: it decides, and zero is just no digits. */
+
+static uint8_t *
+fota_key_digits(uint8_t *p, fota_str_t run)
+{
+    *p++ = (uint8_t) (FOTA_KEY_DIGITS + run.len);
+
+    if (run.len != 0) {
+        memcpy(p, run.data, run.len);
+    }
+
+    return p + run.len;
+}
+
+
+size_t
+fota_version_key(uint8_t *out, fota_str_t v)
+{
+    bool          pre;
+    size_t        zeros;
+    uint8_t      *p;
+    fota_runs_t   r;
+
+    /* A letter beside a digit takes most: five bytes for the two. */
+
+    if (v.len > FOTA_VERSION_MAX) {
+        v.len = FOTA_VERSION_MAX;
+    }
+
+    p = out;
+    pre = false;
+    zeros = 0;
+
+    for (fota_runs_init(&r, v); r.type != FOTA_RUN_END; fota_runs_next(&r)) {
+
+        if (r.type == FOTA_RUN_DIGITS) {
+
+            /* Zeros at the end of a group are as good as missing. */
+
+            if (!pre && r.run.len == 0) {
+                zeros++;
+                continue;
+            }
+
+            for ( /* void */ ; zeros != 0; zeros--) {
+                *p++ = FOTA_KEY_DIGITS;
+            }
+
+            p = fota_key_digits(p, r.run);
+            continue;
+        }
+
+        zeros = 0;
+
+        if (pre) {
+            *p++ = FOTA_KEY_PRE_ALPHA;
+
+        } else if (r.type == FOTA_RUN_PRE) {
+            *p++ = FOTA_KEY_PRE;
+            pre = true;
+
+        } else {
+            *p++ = FOTA_KEY_ALPHA;
+        }
+
+        p = fota_key_letters(p, r.run);
+    }
+
+    *p++ = FOTA_KEY_END;
+
+    return (size_t) (p - out);
 }
 
 

@@ -32,6 +32,19 @@ cmp(const char *a, const char *b)
 
 
 static int
+key_order(const char *a, const char *b)
+{
+    size_t   na, nb;
+    uint8_t  ka[FOTA_VERSION_KEY_MAX], kb[FOTA_VERSION_KEY_MAX];
+
+    na = fota_version_key(ka, fota_cstr(a));
+    nb = fota_version_key(kb, fota_cstr(b));
+
+    return sign(fota_str_cmp(fota_slice(ka, na), fota_slice(kb, nb)));
+}
+
+
+static int
 order(const char *a, const char *b)
 {
     return sign(fota_version_order(fota_cstr(a), fota_cstr(b)));
@@ -80,6 +93,8 @@ test_rising(void **state)
                              order(lists[l][i], lists[l][k]));
                 }
 
+                assert_int_equal(key_order(lists[l][i], lists[l][k]),
+                                 sign((int) i - (int) k));
                 assert_int_equal(cmp(lists[l][i], lists[l][k]),
                                  sign((int) i - (int) k));
             }
@@ -111,6 +126,7 @@ test_equal_in_order(void **state)
 
     for (i = 0; i < N(pairs); i++) {
         assert_int_equal(order(pairs[i][0], pairs[i][1]), 0);
+        assert_int_equal(key_order(pairs[i][0], pairs[i][1]), 0);
         assert_int_not_equal(cmp(pairs[i][0], pairs[i][1]), 0);
         assert_int_equal(cmp(pairs[i][0], pairs[i][1]),
                          -cmp(pairs[i][1], pairs[i][0]));
@@ -169,6 +185,11 @@ test_total_order(void **state)
         for (b = 0; b < GENERATED; b++) {
             rel[a][b] = (signed char) cmp(text[a], text[b]);
             weak[a][b] = (signed char) order(text[a], text[b]);
+
+            if (key_order(text[a], text[b]) != weak[a][b]) {
+                fail_msg("keys of \"%s\" and \"%s\" differ in order",
+                         text[a], text[b]);
+            }
         }
     }
 
@@ -238,6 +259,28 @@ test_check(void **state)
 }
 
 
+static void
+test_key_length(void **state)
+{
+    char     text[4 * FOTA_VERSION_MAX];
+    size_t   i, k;
+    uint8_t  key[FOTA_VERSION_KEY_MAX];
+
+    static const char *const  worst[] = { "1", "a", "a1", "0a", "1.", "-a" };
+
+    for (i = 0; i < N(worst); i++) {
+        for (k = 0; k < sizeof(text); k++) {
+            text[k] = worst[i][k % strlen(worst[i])];
+        }
+
+        assert_true(fota_version_key(key, fota_slice(text, sizeof(text)))
+                    <= FOTA_VERSION_KEY_MAX);
+    }
+
+    assert_int_equal(fota_version_key(key, fota_slice(NULL, 0)), 1);
+}
+
+
 int
 main(void)
 {
@@ -245,6 +288,7 @@ main(void)
         cmocka_unit_test(test_rising),
         cmocka_unit_test(test_equal_in_order),
         cmocka_unit_test(test_total_order),
+        cmocka_unit_test(test_key_length),
         cmocka_unit_test(test_check)
     };
 
