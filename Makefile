@@ -83,10 +83,14 @@ UNIT_SUPPORT := $(filter $(B)/obj/tests/unit/support_%,$(UNIT_SUPPORT))
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,\
 	$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
+# A folder is a program as soon as one of its files has main().
+
+program = $(if $(1),$(if $(shell grep -lw '^main' $(1)),$(2),$(call obj,$(1))))
+
 PROGRAMS := $(if $(CORE_SRC),$(B)/libfotacore.a) \
-	$(if $(AGENT_SRC),$(B)/fota-agent) \
-	$(if $(SERVER_SRC),$(B)/fota-admin) \
-	$(if $(CLI_SRC),$(B)/fota)
+	$(call program,$(AGENT_SRC),$(B)/fota-agent) \
+	$(call program,$(SERVER_SRC),$(B)/fota-admin) \
+	$(call program,$(CLI_SRC),$(B)/fota)
 
 MODULE := $(if $(GLUE_SRC),$(B)/module/ngx_http_fota_module.so)
 
@@ -116,17 +120,26 @@ programs: $(PROGRAMS)
 module: $(MODULE)
 
 
-# Compiling
+# Compiling.  The stamps hold what no time of a file tells: that flags have
+# changed, or that a file is gone.
 
-$(B)/obj/%.o: %.c
+stamp = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+
+$(B)/flags: FORCE
+	$(call stamp,$(CC) $(BASEFLAGS))
+
+$(B)/core: FORCE
+	$(call stamp,$(CORE_SRC))
+
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASEFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/libfotacore.a: $(call obj,$(CORE_SRC))
+$(B)/libfotacore.a: $(call obj,$(CORE_SRC)) $(B)/core
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
 $(B)/fota-agent: $(call obj,$(AGENT_SRC)) $(B)/libfotacore.a
 	$(call say,LINK,$@)
@@ -184,6 +197,9 @@ unit: deps
 # nginx module for the distribution's nginx.  configure runs again only when
 # its input changes: the addon file or the list of sources.
 
+NGINX_SRC := $(CORE_SRC) $(GLUE_SRC) \
+	$(sort $(wildcard $(CORE)/*.h $(GLUE)/*.h))
+
 $(B)/nginx-src/configure: /usr/share/nginx/src/configure \
 		/usr/share/nginx/src/conf_flags
 	@mkdir -p $(B)
@@ -193,10 +209,7 @@ $(B)/nginx-src/configure: /usr/share/nginx/src/configure \
 	@touch $@
 
 $(B)/module/sources: FORCE
-	@mkdir -p $(@D)
-	@echo '$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)' \
-		| cmp -s - $@ || echo '$(CORE_SRC) $(GLUE_SRC)' \
-		'$(wildcard $(CORE)/*.h $(GLUE)/*.h)' > $@
+	$(call stamp,$(NGINX_SRC))
 
 $(B)/module/Makefile: $(B)/nginx-src/configure config $(B)/module/sources
 	$(call say,CONF,$(B)/module)
@@ -208,7 +221,7 @@ $(B)/module/Makefile: $(B)/nginx-src/configure config $(B)/module/sources
 	@touch $@
 
 $(B)/module/ngx_http_fota_module.so: $(B)/module/Makefile \
-		$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)
+		$(NGINX_SRC)
 	$(call say,NGINX,$@)
 	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) -C $(B)/nginx-src \
 		-f $(OUT)/module/Makefile modules
@@ -227,10 +240,7 @@ $(B)/asan/nginx-src/configure: conf/dev/nginx-src.sh
 	@touch $@
 
 $(B)/asan/sources: FORCE
-	@mkdir -p $(@D)
-	@echo '$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)' \
-		| cmp -s - $@ || echo '$(CORE_SRC) $(GLUE_SRC)' \
-		'$(wildcard $(CORE)/*.h $(GLUE)/*.h)' > $@
+	$(call stamp,$(NGINX_SRC))
 
 $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		$(B)/asan/sources
@@ -253,7 +263,7 @@ $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 	@touch $@
 
 $(B)/asan/nginx: $(B)/asan/objs/Makefile \
-		$(CORE_SRC) $(GLUE_SRC) $(wildcard $(CORE)/*.h $(GLUE)/*.h)
+		$(NGINX_SRC)
 	$(call say,NGINX,$@)
 	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory \
 		$(if $(V),,-s) -C $(B)/asan/nginx-src -f $(OUT)/asan/objs/Makefile \
