@@ -116,8 +116,10 @@ build: deps
 	@$(MAKE) --no-print-directory programs module
 
 programs: $(PROGRAMS)
+	@:
 
 module: $(MODULE)
+	@:
 
 
 # Compiling.  The stamps hold what no time of a file tells: that flags have
@@ -184,6 +186,7 @@ $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_rule,$(t),\
 	$(call unit_objects,tests/unit/$(t).c))))
 
 units: $(UNIT)
+	@:
 
 unit: deps
 	@$(MAKE) --no-print-directory units
@@ -331,6 +334,7 @@ $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/libfotacore.a
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CORE_LIBS)
 
 fuzzers: $(FUZZ)
+	@:
 
 fuzz: deps
 	@$(MAKE) --no-print-directory fuzzers

@@ -13,13 +13,13 @@ GOOD = re.compile(r'(ngx_http_)?fota_\w+')
 
 
 def symbols(path, *options):
-    out = subprocess.run(['nm', '-P', '--defined-only', '-A', *options, path],
+    out = subprocess.run(['nm', '-P', '-A', *options, path],
                          check=True, capture_output=True, text=True).stdout
     for line in out.splitlines():
-        where, name, kind = line.rsplit(': ', 1)[0], *line.rsplit(
-            ': ', 1)[1].split()[:2]
-        if kind.isupper() and kind != 'U':
-            yield where, name
+        where, rest = line.rsplit(': ', 1)
+        name, kind = rest.split()[:2]
+        if kind.isupper():
+            yield where, name.split('@')[0], kind == 'U'
 
 
 def check(tree):
@@ -32,17 +32,21 @@ def check(tree):
     if not core.exists():
         yield f'{core.name} is not built'
     else:
-        for where, name in symbols(core, '-g'):
-            # Prefixed by the sanitizers and by gcov of such builds.
-            if not GOOD.fullmatch(name) and not name.startswith('__'):
+        for where, name, undefined in symbols(core, '-g'):
+            # Sanitizers and gcov have names of their own.
+            if not undefined and not GOOD.fullmatch(name) \
+                    and not name.startswith('__'):
                 yield f'{where}: {name} has no fota_ prefix'
 
     if not module.exists():
         if tree.files('.c', under='ngx_fota_module/ngx_http_fota/'):
             yield f'{module.name} is not built'
     else:
-        for where, name in symbols(module, '-D'):
-            if not GOOD.fullmatch(name) and name not in NGINX:
+        for where, name, undefined in symbols(module, '-D'):
+            if undefined:
+                if GOOD.fullmatch(name):
+                    yield f'{module.name}: {name} is not defined'
+            elif not GOOD.fullmatch(name) and name not in NGINX:
                 yield f'{module.name}: {name} has no fota_ prefix'
 
 
@@ -62,4 +66,7 @@ def compile_fault(root, source, shared):
 def faults():
     yield lambda root: compile_fault(root, 'int  stray;\n', False)
     yield lambda root: compile_fault(root, 'void stray(void) { }\n', True)
+    yield lambda root: compile_fault(
+        root, 'int  fota_gone(void);\n'
+        'int  fota_x(void) { return fota_gone(); }\n', True)
     yield lambda root: compile_fault(root, 'int  ngx_http_stray;\n', True)
