@@ -190,11 +190,13 @@ units: $(UNIT)
 
 unit: deps
 	@$(MAKE) --no-print-directory units
-	@n=0; for t in $(UNIT); do \
-		out=$$(FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $$t 2>&1) || { \
-			echo "$$out"; echo "unit: $$t FAILED"; exit 1; }; \
+	@n=0; failed=; for t in $(UNIT); do \
 		n=$$((n + 1)); \
-	done; echo "unit: $$n programs passed"
+		out=$$(FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $$t 2>&1) || { \
+			echo "$$out"; failed="$$failed $$(basename $$t)"; }; \
+	done; \
+	test -z "$$failed" || { echo "unit: FAILED:$$failed"; exit 1; }; \
+	echo "unit: $$n programs passed"
 
 
 # nginx module for the distribution's nginx.  configure runs again only when
@@ -284,6 +286,9 @@ asan-nginx: deps
 lint: deps
 	@$(MAKE) --no-print-directory programs module
 	@$(MAKE) --no-print-directory CC=$(CLANG) B=$(B)/clang programs
+	cppcheck -q --std=c11 --enable=warning,performance,portability \
+		--suppress=legacyUninitvar --inline-suppr --error-exitcode=1 \
+		-D_GNU_SOURCE -I$(CORE) $(CORE) $(AGENT) $(SERVER) $(CLI)
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py --selftest
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
 
@@ -291,12 +296,17 @@ e2e: build
 	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $(PYTEST) -q -p no:cacheprovider \
 		$(E2E_ARGS) tests/e2e
 
-test:
-	@set -e; for t in build unit lint e2e; do \
-		echo "== make $$t"; $(MAKE) --no-print-directory $$t; \
-	done
-	@echo "test: build, $(words $(UNIT)) unit test programs, lint," \
-		"e2e passed"
+# All parts run even when one fails, so that one run tells everything.
+
+test: deps
+	@failed=; for t in build unit lint e2e; do \
+		echo "== make $$t"; \
+		$(MAKE) --no-print-directory $$t || failed="$$failed $$t"; \
+	done; \
+	echo "== make test ran build, $(words $(UNIT)) unit test programs," \
+		"lint with its planted faults, e2e"; \
+	test -z "$$failed" || { echo "test: FAILED:$$failed"; exit 1; }; \
+	echo "test: passed"
 
 # The same e2e tests with every program of ours and nginx under sanitizers.
 
