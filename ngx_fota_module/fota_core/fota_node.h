@@ -79,7 +79,7 @@ const char *fota_node_reason_name(fota_node_reason_e r);
 typedef struct {
     uint32_t                  n;
     const fota_node_entry_t  *pick[FOTA_PICKS_MAX];
-    double                    km[FOTA_PICKS_MAX];
+    double                    km[FOTA_PICKS_MAX];       /* 0 = unknown */
     unsigned                  panic:1;  /* health was ignored */
     unsigned                  capacity:1;       /* all are full: come back */
 } fota_node_choice_t;
@@ -87,11 +87,36 @@ typedef struct {
 typedef void (*fota_node_trace_pt)(void *ctx, const fota_node_entry_t *e,
     fota_node_reason_e reason, double km, double weight, double score);
 
-/* Computes the unit vectors; nodes are kept by reference to mem. */
+/* Unit vector of a position in degrees. */
+void fota_node_vector(double lat, double lon, double v[3]);
+
+/*
+ * Great-circle distance in km on a sphere of 6 371 km, exact to a metre: acos
+ * after Abramowitz and Stegun, 4.4.46, the same on every machine.
+ */
+double fota_node_km(const double v[3], const fota_node_entry_t *e);
+
+/*
+ * Computes the unit vectors and sorts by id; the strings and lists of nodes
+ * are kept by reference.  FOTA_INVALID for a position off the globe or an id
+ * given twice.
+ */
 int fota_node_set_build(fota_mem_t *mem, const fota_node_t *nodes, uint32_t n,
     fota_node_set_t *out);
 
 /*
+ * A node is down when its state says so or fresh health is 0; drain is the
+ * operator's word and never overruled.  When more than half of those that
+ * may serve are down, all are used and health is ignored (panic).  The nodes
+ * of prefix_group come first and stand for the rest unless none of them is up
+ * and has room.  Without a position, or with a country's centroid, the
+ * tenant's default nodes of the country, else continent, else "*" are taken,
+ * and without any of them all, at one distance.  Full nodes count for the
+ * band, so that it does not move with the load.
+ *
+ * U = siphash(K, 0; id u32 LE), K = siphash(0, 0; artifact [| device_hash mod
+ * dispersion, u16 LE]).  Ids in avoid beyond FOTA_AVOID_MAX are ignored.
+ *
  * FOTA_OK with 1..3 picks, FOTA_BUSY (capacity), FOTA_NOTFOUND (no node may
  * serve this client).  Scratch from mem; trace may be NULL.
  */
