@@ -55,7 +55,9 @@ fota_filter_check(fota_str_t code)
 
     fota_rd_init(rd, code);
 
-    if (fota_rd_u8(rd) != FOTA_FILTER_FORMAT) {
+    if (fota_rd_u8(rd) != FOTA_FILTER_FORMAT
+        || fota_rd_u16(rd) != code.len)
+    {
         return FOTA_CORRUPT;
     }
 

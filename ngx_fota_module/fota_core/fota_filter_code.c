@@ -61,6 +61,7 @@ fota_filter_compile(fota_mem_t *mem, const fota_filter_node_t *node,
     fota_filter_groups_t *groups, fota_buf_t *code, fota_filter_error_t *err)
 {
     int                     rc;
+    size_t                  len;
     fota_filter_compiler_t  c;
 
     if (node == NULL) {
@@ -75,8 +76,15 @@ fota_filter_compile(fota_mem_t *mem, const fota_filter_node_t *node,
     c.err = err;
 
     fota_buf_u8(code, FOTA_FILTER_FORMAT);
+    fota_buf_u16(code, 0);
 
     rc = fota_filter_emit(&c, node, false);
+
+    if (rc == FOTA_OK) {
+        len = code->len - c.base;
+        code->start[c.base + 1] = (uint8_t) len;
+        code->start[c.base + 2] = (uint8_t) (len >> 8);
+    }
 
     if (rc == FOTA_NOMEM) {
         (void) fota_filter_fail(err, 1, FOTA_NOMEM, "out of memory");
@@ -183,8 +191,7 @@ fota_filter_emit_check(fota_filter_compiler_t *c, size_t column)
     if (c->code->len - c->base > FOTA_FILTER_CODE_MAX) {
         return fota_filter_fail(c->err, column, FOTA_LIMIT,
                                 "compiled filter is longer than %d bytes, "
-                                "the limit; are large groups named?",
-                                FOTA_FILTER_CODE_MAX);
+                                "the limit", FOTA_FILTER_CODE_MAX);
     }
 
     if (c->code->status == FOTA_NOMEM) {

@@ -96,7 +96,7 @@ fota_filter_eval(fota_str_t code, fota_facts_t *facts)
     e.facts = facts;
     e.loc = NULL;
 
-    p = code.data + 1;
+    p = code.data + FOTA_FILTER_HEAD;
     end = code.data + code.len;
 
     while (p < end) {
@@ -426,7 +426,7 @@ fota_filter_in_set(const uint8_t *p, const fota_filter_texts_t *t,
 }
 
 
-/* cuts at even offsets only by chance, hence bytes. */
+/* cuts: little-endian u16, unaligned. */
 
 static bool
 fota_filter_like_one(const uint8_t *pattern, size_t len, const uint8_t *cuts,

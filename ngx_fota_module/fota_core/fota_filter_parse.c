@@ -607,7 +607,7 @@ fota_filter_parse_value(fota_filter_parser_t *p, bool stars,
     const char *after, fota_filter_value_t *value)
 {
     size_t          len, ncuts;
-    uint8_t         c, quote, *text;
+    uint8_t         c, quote, text[FOTA_FILTER_VALUE_MAX];
     uint16_t        cuts[FOTA_FILTER_STARS_MAX];
     const uint8_t  *open;
 
@@ -631,11 +631,6 @@ fota_filter_parse_value(fota_filter_parser_t *p, bool stars,
         }
 
         return fota_filter_expected(p, "a value");
-    }
-
-    text = fota_alloc(p->mem, (size_t) (p->end - p->pos));
-    if (text == NULL) {
-        return FOTA_NOMEM;
     }
 
     len = 0;
@@ -695,7 +690,13 @@ fota_filter_parse_value(fota_filter_parser_t *p, bool stars,
             c = *p->pos;
         }
 
-        text[len++] = c;
+        /* Beyond the limit only the length goes on, for the message. */
+
+        if (len < sizeof(text)) {
+            text[len] = c;
+        }
+
+        len++;
     }
 
     if (quote) {
@@ -708,7 +709,10 @@ fota_filter_parse_value(fota_filter_parser_t *p, bool stars,
                                 len, FOTA_FILTER_VALUE_MAX);
     }
 
-    value->text = fota_slice(text, len);
+    value->text = fota_strdup(p->mem, fota_slice(text, len));
+    if (value->text.data == NULL) {
+        return FOTA_NOMEM;
+    }
 
     if (ncuts > 0) {
         value->cuts = fota_alloc(p->mem, ncuts * sizeof(uint16_t));

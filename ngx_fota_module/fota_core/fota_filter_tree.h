@@ -85,7 +85,8 @@ typedef struct {
 
 
 /*
- * Bytecode: a format byte, then instructions.  A test sets the accumulator:
+ * Bytecode: a format byte, the length of all as u16, so that no cut passes,
+ * then instructions.  A test sets the accumulator:
  *
  *   op u8 (| NEGATE), field u8, [ATTR: u8 length, name], operands
  *
@@ -104,6 +105,7 @@ typedef struct {
  */
 
 #define FOTA_FILTER_FORMAT     1
+#define FOTA_FILTER_HEAD       3        /* bytes before instructions */
 #define FOTA_FILTER_NEGATE     0x80
 
 #define FOTA_FILTER_GROUP_IDS  1024     /* static groups named by one term */
