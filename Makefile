@@ -33,6 +33,12 @@ ifeq ($(COV),1)
 MODE += --coverage -O0
 endif
 
+ifeq ($(MODE),)
+HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2
+HARDEN_LD = -Wl,-z,relro -Wl,-z,now
+MODE = $(HARDEN)
+endif
+
 CORE = ngx_fota_module/fota_core
 GLUE = ngx_fota_module/ngx_http_fota
 AGENT = ngx_fota_module/fota_agent
@@ -50,7 +56,7 @@ INCLUDES = -I$(CORE) -I$(AGENT) -I$(SERVER) -I$(CLI) \
 BASEFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC \
 	-fvisibility=default $(MODE) $(INCLUDES) $(EXTRA_CFLAGS)
 
-LINK = $(CC) $(CFLAGS) $(MODE) -Wl,--as-needed
+LINK = $(CC) $(CFLAGS) $(MODE) $(HARDEN_LD) -pie -Wl,--as-needed
 
 # For programs without Lua or LMDB of their own --as-needed drops the rest.
 
@@ -219,7 +225,8 @@ $(B)/module/sources: FORCE
 $(B)/module/Makefile: $(B)/nginx-src/configure config $(B)/module/sources
 	$(call say,CONF,$(B)/module)
 	$(Q)cd $(B)/nginx-src && bash -c '. ./conf_flags && ./configure \
-		--with-cc="$(CC)" --with-cc-opt="-O2 -g -fPIC" \
+		--with-cc="$(CC)" --with-cc-opt="-O2 -g -fPIC $(HARDEN)" \
+		--with-ld-opt="$(HARDEN_LD)" \
 		"$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(TOP) \
 		--builddir=$(OUT)/module' > $(OUT)/module/configure.log 2>&1 \
 		|| { tail -n 20 $(OUT)/module/configure.log; exit 1; }

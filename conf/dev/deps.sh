@@ -24,7 +24,7 @@ RUN="
 
 TEST="
     libcmocka-dev python3 python3-pytest python3-yaml python3-jsonschema
-    wrk lmdb-utils valgrind gcovr cppcheck clang-tidy binutils
+    wrk lmdb-utils valgrind gcovr cppcheck binutils
 "
 
 set -- $BUILD $RUN $TEST ${FOTA_EXTRA_DEPS:-}

@@ -64,7 +64,8 @@ test_accepted(void **state)
         "[]", "{}", "[ ]", "{ }", "[1,[2,[3]]]", "\r\n\t[1 , 2]\n",
         "{\"a\":1,\"A\":2}", "{\"\":0}", "\"\x7f\"",
         "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u0041\\ud83d\\ude00\"",
-        "\"\xf0\x9f\x98\x80\"", "\"a\\\\\"", "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
+        "\"\xf0\x9f\x98\x80\"", "\"a\\\\\"", "\"\\u00e9\\u20AC\"",
+        "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
         "{\"a\":{\"a\":{\"a\":[]}}}", "99999999999999999999999999"
     };
 
@@ -141,6 +142,7 @@ test_refused(void **state)
         { "\"\\ud800x\"", FOTA_INVALID, 7, "unpaired surrogate" },
         { "\"\\ud800\\u0041\"", FOTA_INVALID, 13, "unpaired surrogate" },
         { "\"\\ud800\\ud800\"", FOTA_INVALID, 13, "unpaired surrogate" },
+        { "\"\\ud800\\udc\"", FOTA_INVALID, 9, "unfinished \\u escape" },
         { "\"\\udc00\"", FOTA_INVALID, 7, "unpaired surrogate" },
         { "[[[[[[[[[[[[[[[[[", FOTA_LIMIT, 16, "nested too deep" },
         { "[1,2,3,4,5,6,7,8,9,10,11,12]", FOTA_LIMIT, 19,
