@@ -1,11 +1,12 @@
 -- The first schema.  MariaDB 10.11 and MySQL 8 in their common subset.
 -- tenant_id comes first in every key of a tenant's data.  Times are Unix
--- milliseconds (BIGINT) unless the name ends in _s (Unix seconds).
+-- milliseconds (BIGINT) unless the name ends in _s (Unix seconds).  Names
+-- compare by bytes: two devices may differ in case alone.
 
 CREATE TABLE IF NOT EXISTS setting (
     name        VARCHAR(64) NOT NULL PRIMARY KEY,
     value       VARBINARY(4096) NOT NULL
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tenant (
     id          INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -21,7 +22,7 @@ CREATE TABLE IF NOT EXISTS tenant (
     signer_sec  VARBINARY(60) NULL,         -- sealed; NULL: signed offline
     signer_kid  SMALLINT UNSIGNED NOT NULL DEFAULT 1,
     created     BIGINT NOT NULL
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tenant_gateway (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -30,20 +31,20 @@ CREATE TABLE IF NOT EXISTS tenant_gateway (
     token_sha256 BINARY(32) NOT NULL,
     created     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id), KEY (id)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tenant_issuer (
     tenant_id   INT UNSIGNED NOT NULL,
     dn          VARCHAR(512) NOT NULL,      -- RFC 2253
     PRIMARY KEY (tenant_id, dn)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tenant_default_node (
     tenant_id   INT UNSIGNED NOT NULL,
     country     VARCHAR(4) NOT NULL,        -- JP, -AS, *
     node_id     INT UNSIGNED NOT NULL,
     PRIMARY KEY (tenant_id, country, node_id)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS product (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -60,7 +61,7 @@ CREATE TABLE IF NOT EXISTS product (
     test_group  INT UNSIGNED NOT NULL DEFAULT 0,
     created     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id), KEY (id), UNIQUE KEY (tenant_id, name)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS device (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -86,14 +87,14 @@ CREATE TABLE IF NOT EXISTS device (
     UNIQUE KEY (tenant_id, ext_id),
     KEY (tenant_id, product_id, version),
     KEY (tenant_id, country, city)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Apart from the device row, because it moves with every poll.
 CREATE TABLE IF NOT EXISTS device_seen (
     device_id   BIGINT UNSIGNED NOT NULL PRIMARY KEY,
     seen        BIGINT NOT NULL,
     node_id     INT UNSIGNED NOT NULL DEFAULT 0
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS device_attr (
     device_id   BIGINT UNSIGNED NOT NULL,
@@ -102,7 +103,7 @@ CREATE TABLE IF NOT EXISTS device_attr (
     value_num   DOUBLE NULL,                -- fota_filter_number
     operator_set TINYINT NOT NULL DEFAULT 0,
     PRIMARY KEY (device_id, name)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS device_group (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -112,14 +113,14 @@ CREATE TABLE IF NOT EXISTS device_group (
     members     BIGINT UNSIGNED NOT NULL DEFAULT 0,
     created     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id), KEY (id), UNIQUE KEY (tenant_id, name)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS group_member (
     group_id    INT UNSIGNED NOT NULL,
     device_id   BIGINT UNSIGNED NOT NULL,
     PRIMARY KEY (group_id, device_id),
     KEY (device_id)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS firmware (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -135,7 +136,7 @@ CREATE TABLE IF NOT EXISTS firmware (
     created     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id), KEY (id),
     UNIQUE KEY (tenant_id, product_id, kind, version)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS artifact (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -153,7 +154,7 @@ CREATE TABLE IF NOT EXISTS artifact (
     published   BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id), KEY (id), KEY (sha256),
     UNIQUE KEY (tenant_id, firmware_id, from_id, format, sha256)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS upload (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -166,7 +167,7 @@ CREATE TABLE IF NOT EXISTS upload (
     state       VARCHAR(12) NOT NULL DEFAULT 'open',  -- open, complete, failed
     created     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS rollout (
     tenant_id   INT UNSIGNED NOT NULL,
@@ -210,7 +211,7 @@ CREATE TABLE IF NOT EXISTS rollout (
     finished    BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, id), KEY (id), KEY (tenant_id, product_id, state),
     KEY (state)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS rollout_stage (
     rollout_id  INT UNSIGNED NOT NULL,
@@ -224,7 +225,7 @@ CREATE TABLE IF NOT EXISTS rollout_stage (
     soak_s      INT UNSIGNED NOT NULL DEFAULT 0,
     auto_next   TINYINT NOT NULL DEFAULT 1,
     PRIMARY KEY (rollout_id, n)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Latest state per rollout and device, and counters moved with it in the
 -- same transaction: every device is in exactly one bucket.
@@ -245,7 +246,7 @@ CREATE TABLE IF NOT EXISTS rollout_device (
     PRIMARY KEY (rollout_id, device_id),
     KEY (rollout_id, state, error_code),
     KEY (device_id)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS rollout_counter (
     rollout_id  INT UNSIGNED NOT NULL,
@@ -253,7 +254,7 @@ CREATE TABLE IF NOT EXISTS rollout_counter (
     state       VARCHAR(12) NOT NULL,
     devices     BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (rollout_id, stage, state)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS rollout_bytes (
     rollout_id  INT UNSIGNED NOT NULL,
@@ -262,13 +263,13 @@ CREATE TABLE IF NOT EXISTS rollout_bytes (
     sent        BIGINT UNSIGNED NOT NULL DEFAULT 0,
     requests    BIGINT UNSIGNED NOT NULL DEFAULT 0,
     PRIMARY KEY (rollout_id, node_id)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS node_group (
     id          SMALLINT UNSIGNED NOT NULL PRIMARY KEY,     -- token scope
     name        VARCHAR(128) NOT NULL UNIQUE,
     wrap_key    VARBINARY(60) NOT NULL      -- sealed; group 0 = every edge
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS node (
     id          INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -290,7 +291,7 @@ CREATE TABLE IF NOT EXISTS node (
     tenants     VARCHAR(1024) NOT NULL DEFAULT '',  -- ids; empty: all
     excluded    VARCHAR(1024) NOT NULL DEFAULT '',  -- countries
     created     BIGINT NOT NULL
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- What its agent says; apart from the node row, because it moves.
 CREATE TABLE IF NOT EXISTS node_status (
@@ -308,7 +309,7 @@ CREATE TABLE IF NOT EXISTS node_status (
     error       VARCHAR(512) NOT NULL DEFAULT '',
     nack_seq    BIGINT UNSIGNED NOT NULL DEFAULT 0,
     seen        BIGINT NOT NULL DEFAULT 0
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Secrets: sealed with the master key file of the centre.
 CREATE TABLE IF NOT EXISTS secret_key (
@@ -320,22 +321,24 @@ CREATE TABLE IF NOT EXISTS secret_key (
     public_key  VARBINARY(32) NULL,
     created     BIGINT NOT NULL,
     PRIMARY KEY (kind, scope, kid)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS deny (
     kind        TINYINT UNSIGNED NOT NULL,
     id          BINARY(8) NOT NULL,
     not_before_s BIGINT NOT NULL,
     cut         TINYINT NOT NULL DEFAULT 0,
+    tenant_id   INT UNSIGNED NOT NULL DEFAULT 0,    -- who may see and lift it
+    subject     VARCHAR(256) NOT NULL DEFAULT '',   -- name, for people
     created     BIGINT NOT NULL,
-    PRIMARY KEY (kind, id)
-);
+    PRIMARY KEY (kind, id), KEY (tenant_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS geoprefix (
     prefix      VARCHAR(64) NOT NULL PRIMARY KEY,
     location    VARCHAR(1024) NULL,         -- JSON
     node_group  SMALLINT UNSIGNED NOT NULL DEFAULT 0
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS api_token (
     id          INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -347,7 +350,7 @@ CREATE TABLE IF NOT EXISTS api_token (
     revoked     BIGINT NOT NULL DEFAULT 0,
     last_used   BIGINT NOT NULL DEFAULT 0,
     created     BIGINT NOT NULL
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Outbox: what changed, not how; the sequencer renders the record from the
 -- committed state, so it can never publish an older one over a newer.
@@ -358,7 +361,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     object_id   BIGINT UNSIGNED NOT NULL DEFAULT 0,
     key_bytes   VARBINARY(264) NULL,        -- of an object that is gone
     created     BIGINT NOT NULL
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS feed (
     id          TINYINT UNSIGNED NOT NULL PRIMARY KEY,      -- always 1
@@ -366,7 +369,7 @@ CREATE TABLE IF NOT EXISTS feed (
     seq         BIGINT UNSIGNED NOT NULL,
     chain       BINARY(32) NOT NULL,
     floor       BIGINT UNSIGNED NOT NULL DEFAULT 0  -- oldest seq kept - 1
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS change_log (
     seq         BIGINT UNSIGNED NOT NULL PRIMARY KEY,
@@ -377,7 +380,7 @@ CREATE TABLE IF NOT EXISTS change_log (
     chain       BINARY(32) NOT NULL,
     ts          BIGINT NOT NULL,
     KEY (ts)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- The sum of the log: what a snapshot holds.
 CREATE TABLE IF NOT EXISTS policy_state (
@@ -386,7 +389,7 @@ CREATE TABLE IF NOT EXISTS policy_state (
     value_bytes MEDIUMBLOB NOT NULL,
     seq         BIGINT UNSIGNED NOT NULL,
     PRIMARY KEY (tbl, key_bytes)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS ingest_batch (
     node_id     INT UNSIGNED NOT NULL,
@@ -394,7 +397,7 @@ CREATE TABLE IF NOT EXISTS ingest_batch (
     answer      MEDIUMTEXT NOT NULL,
     created     BIGINT NOT NULL,
     PRIMARY KEY (node_id, idem_key), KEY (created)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- A device's retry through another edge has the same id and counts once.
 CREATE TABLE IF NOT EXISTS report_event (
@@ -413,13 +416,14 @@ CREATE TABLE IF NOT EXISTS report_event (
     error_code  VARCHAR(64) NULL,
     error_text  VARCHAR(512) NULL,
     PRIMARY KEY (device_id, ts, report_id)
-) PARTITION BY RANGE (ts) (PARTITION pmax VALUES LESS THAN MAXVALUE);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin
+  PARTITION BY RANGE (ts) (PARTITION pmax VALUES LESS THAN MAXVALUE);
 
 CREATE TABLE IF NOT EXISTS report_seen (
     report_id   BINARY(16) NOT NULL PRIMARY KEY,
     ts          BIGINT NOT NULL,
     KEY (ts)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS audit_log (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -434,4 +438,14 @@ CREATE TABLE IF NOT EXISTS audit_log (
     after_json  MEDIUMTEXT NULL,
     chain       BINARY(32) NOT NULL,
     KEY (tenant_id, ts)
-);
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- End of the audit log's hash chain; locked by every writer, so that the
+-- order of the rows is the order of the chain.
+CREATE TABLE IF NOT EXISTS audit_head (
+    id          TINYINT UNSIGNED NOT NULL PRIMARY KEY,      -- always 1
+    chain       BINARY(32) NOT NULL,
+    last_id     BIGINT UNSIGNED NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+INSERT IGNORE INTO audit_head (id, chain) VALUES (1, REPEAT(CHAR(0), 32));

@@ -38,6 +38,13 @@ int fota_audit(fota_req_t *req, uint32_t tenant, const char *action,
 int fota_audit_system(fota_db_t *db, uint32_t tenant, const char *actor,
     const char *action, fota_str_t object, json_t *before, json_t *after);
 
+/*
+ * chain = SHA-256(chain | tenant u32 | ts u64 | each field with a u32 length)
+ * of actor, address, request_id, action, object, before, after.
+ */
+int fota_audit_chain(uint8_t chain[32], uint32_t tenant, int64_t ts,
+    const fota_str_t *fields, size_t n);
+
 /* Object text "kind/name", from the arena of the request. */
 fota_str_t fota_object(fota_req_t *req, const char *kind, fota_str_t name);
 

@@ -1,0 +1,35 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* Master data of a fresh installation. */
+
+#ifndef FOTA_ADMIN_INIT_H
+#define FOTA_ADMIN_INIT_H
+
+#include "server.h"
+
+#define FOTA_PAT_PREFIX    "fota_pat_"
+#define FOTA_PAT_TEXT_MAX  64
+
+/*
+ * A new API token: prefix and 43 characters of base64url, and its SHA-256.
+ * text is NUL-terminated.
+ */
+int fota_pat_new(char text[FOTA_PAT_TEXT_MAX], uint8_t sha256[32]);
+
+/*
+ * Makes what is missing: the feed's epoch, node groups 0 and 1 with their
+ * wrapping keys, the sync signing key, the download root of group 1.  A
+ * platform token is made when there is none, or when another is asked for;
+ * token is "" when none was made.  err holds text on failure.
+ */
+int fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
+    char token[FOTA_PAT_TEXT_MAX], char *err, size_t errlen);
+
+/* A node group with its wrapping key and the root of its download tokens. */
+int fota_admin_group(fota_server_t *server, fota_db_t *db, uint16_t id,
+    fota_str_t name, bool root);
+
+#endif /* FOTA_ADMIN_INIT_H */

@@ -1,0 +1,186 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fota_encode.h"
+#include "fota_record.h"
+#include "secret.h"
+
+
+#define FOTA_SECRET_LABEL  64
+
+
+int
+fota_secret_master(const char *file, uint8_t key[32], char *err,
+    size_t errlen)
+{
+    int          fd, rc;
+    char         text[80];
+    ssize_t      n;
+    struct stat  st;
+
+    fd = open(file, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        snprintf(err, errlen, "master key \"%s\": %s", file, strerror(errno));
+
+        if (fd >= 0) {
+            close(fd);
+        }
+
+        return FOTA_IO;
+    }
+
+    if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
+        snprintf(err, errlen, "master key \"%s\" must be a file of mode 0600, "
+                 "it has %04o", file, (unsigned) st.st_mode & 07777);
+        close(fd);
+        return FOTA_INVALID;
+    }
+
+    n = read(fd, text, sizeof(text));
+    close(fd);
+
+    rc = FOTA_OK;
+
+    if (n == 32) {
+        memcpy(key, text, 32);
+
+    } else {
+        while (n > 64 && (text[n - 1] == '\n' || text[n - 1] == '\r')) {
+            n--;
+        }
+
+        if (n != 64 || fota_hex_decode(key, 32, fota_slice(text, 64))
+                       != FOTA_OK)
+        {
+            snprintf(err, errlen, "master key \"%s\" must hold 64 hex digits "
+                     "or 32 bytes", file);
+            rc = FOTA_INVALID;
+        }
+    }
+
+    fota_cleanse(text, sizeof(text));
+
+    return rc;
+}
+
+
+int
+fota_secret_seal(const fota_server_t *server, const char *label,
+    const uint8_t plain[FOTA_SECRET_LEN], uint8_t out[FOTA_SECRET_SEALED])
+{
+    return fota_seal(server->master, fota_cstr(label),
+                     fota_slice(plain, FOTA_SECRET_LEN), out);
+}
+
+
+int
+fota_secret_open(const fota_server_t *server, const char *label,
+    fota_str_t sealed, uint8_t plain[FOTA_SECRET_LEN])
+{
+    if (sealed.len != FOTA_SECRET_SEALED) {
+        return FOTA_INVALID;
+    }
+
+    return fota_open(server->master, fota_cstr(label), sealed, plain);
+}
+
+
+static void
+fota_secret_label(char *label, unsigned kind, uint32_t scope, uint16_t kid)
+{
+    snprintf(label, FOTA_SECRET_LABEL, "secret_key/%u/%u/%u", kind, scope,
+             kid);
+}
+
+
+int
+fota_secret_load(const fota_server_t *server, fota_db_t *db, unsigned kind,
+    uint32_t scope, uint16_t kid, uint16_t *kid_out,
+    uint8_t plain[FOTA_SECRET_LEN], uint8_t *public_key)
+{
+    int           rc;
+    char          label[FOTA_SECRET_LABEL];
+    uint16_t      found;
+    fota_str_t    pub;
+    fota_rows_t  *rows;
+
+    rc = fota_db_query(db, &rows,
+             "SELECT kid, secret, public_key FROM secret_key"
+             " WHERE kind = ? AND scope = ? AND (kid = ? OR (? = 0"
+             " AND state = ?)) ORDER BY kid DESC LIMIT 1", "uuuuu",
+             (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
+             (uint64_t) kid, (uint64_t) FOTA_KEY_CURRENT);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    rc = fota_db_row(rows);
+
+    if (rc == FOTA_OK) {
+        found = (uint16_t) fota_db_u64(rows, 0);
+        fota_secret_label(label, kind, scope, found);
+
+        rc = fota_secret_open(server, label, fota_db_str(rows, 1), plain);
+        pub = fota_db_str(rows, 2);
+
+        if (public_key != NULL) {
+            if (pub.len == 32) {
+                memcpy(public_key, pub.data, 32);
+            } else {
+                memset(public_key, 0, 32);
+            }
+        }
+
+        if (kid_out != NULL) {
+            *kid_out = found;
+        }
+    }
+
+    fota_db_rows_end(rows);
+
+    return rc;
+}
+
+
+int
+fota_secret_store(const fota_server_t *server, fota_db_t *db, unsigned kind,
+    uint32_t scope, uint16_t kid, unsigned state,
+    const uint8_t plain[FOTA_SECRET_LEN], const uint8_t *pub)
+{
+    int      rc;
+    char     label[FOTA_SECRET_LABEL];
+    uint8_t  sealed[FOTA_SECRET_SEALED];
+
+    fota_secret_label(label, kind, scope, kid);
+
+    rc = fota_secret_seal(server, label, plain, sealed);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    if (pub == NULL) {
+        return fota_db_exec(db,
+                   "INSERT INTO secret_key (kind, scope, kid, state, secret,"
+                   " created) VALUES (?, ?, ?, ?, ?, ?)", "uuuusi",
+                   (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
+                   (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
+                   fota_now_ms());
+    }
+
+    return fota_db_exec(db,
+               "INSERT INTO secret_key (kind, scope, kid, state, secret,"
+               " public_key, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+               "uuuussi", (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
+               (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
+               fota_slice(pub, 32), fota_now_ms());
+}
