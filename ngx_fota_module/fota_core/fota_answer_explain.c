@@ -6,7 +6,6 @@
 
 /* Explain: why this device got this answer. */
 
-#include <math.h>
 #include <stdio.h>
 
 #include "fota_answer_write.h"
@@ -22,7 +21,6 @@ static const char *const  fota_geo_sources[] = {
 
 static void *fota_explain_room(fota_explain_t *e, void *list, uint32_t n,
     uint32_t *cap, uint32_t max, size_t size);
-static void fota_explain_double(fota_jw_t *w, const char *name, double v);
 static void fota_explain_attrs(fota_jw_t *w, const char *name,
     const fota_attr_t *attrs, size_t n);
 static void fota_explain_policy(fota_jw_t *w, const fota_answer_explain_t *a);
@@ -133,18 +131,6 @@ fota_explain_node(void *ctx, const fota_node_entry_t *entry,
     list->km = km;
     list->weight = weight;
     list->score = score;
-}
-
-
-static void
-fota_explain_double(fota_jw_t *w, const char *name, double v)
-{
-    if (isfinite(v)) {
-        fota_jw_double(w, name, v);
-
-    } else {
-        fota_jw_null(w, name);
-    }
 }
 
 
@@ -266,8 +252,8 @@ fota_explain_place(fota_jw_t *w, const fota_location_t *l)
     fota_jw_uint(w, "asn", l->asn);
 
     if (l->has_position) {
-        fota_explain_double(w, "lat", l->lat);
-        fota_explain_double(w, "lon", l->lon);
+        fota_jw_double(w, "lat", l->lat);
+        fota_jw_double(w, "lon", l->lon);
         fota_jw_bool(w, "centroid", l->centroid);
     }
 
@@ -321,9 +307,16 @@ fota_explain_nodes(fota_jw_t *w, const fota_explain_t *e)
         fota_jw_str(w, "site", node->site);
         fota_jw_cstr(w, "country", node->country);
         fota_jw_cstr(w, "reason", fota_node_reason_name(n->reason));
-        fota_explain_double(w, "km", (n->km < 0) ? (double) NAN : n->km);
-        fota_explain_double(w, "weight", n->weight);
-        fota_explain_double(w, "score", n->score);
+
+        if (n->km >= 0) {
+            fota_jw_double(w, "km", n->km);
+
+        } else {
+            fota_jw_null(w, "km");
+        }
+
+        fota_jw_double(w, "weight", n->weight);
+        fota_jw_double(w, "score", n->score);
         fota_jw_end_object(w);
     }
 
