@@ -1,0 +1,356 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli.h"
+
+
+static const fota_cli_option_t  fota_cli_common[] = {
+    { "--centre", "URL", "the centre (FOTA_CENTRE)" },
+    { "--token", "TOKEN", "API token (FOTA_TOKEN)" },
+    { "--tenant", "NAME", "tenant to act in (FOTA_TENANT)" },
+    { "--edge", "URL", "an edge, for device commands (FOTA_EDGE)" },
+    { "--ca", "FILE", "CA certificates to trust (FOTA_CA)" },
+    { "--cert", "FILE", "client certificate (FOTA_CERT)" },
+    { "--key", "FILE", "its key (FOTA_KEY)" },
+    { "--json", NULL, "print JSON" },
+    { "--quiet", NULL, "print results only" },
+    { "--help", NULL, "this text" },
+    { NULL, NULL, NULL }
+};
+
+
+static int
+fota_cli_say(int status, const char *fmt, va_list args)
+{
+    (void) fputs("fota: ", stderr);
+    (void) vfprintf(stderr, fmt, args);
+    (void) fputc('\n', stderr);
+
+    return status;
+}
+
+
+int
+fota_cli_usage(const char *fmt, ...)
+{
+    int      rc;
+    va_list  args;
+
+    va_start(args, fmt);
+    rc = fota_cli_say(2, fmt, args);
+    va_end(args);
+
+    return rc;
+}
+
+
+int
+fota_cli_fail(const char *fmt, ...)
+{
+    int      rc;
+    va_list  args;
+
+    va_start(args, fmt);
+    rc = fota_cli_say(1, fmt, args);
+    va_end(args);
+
+    return rc;
+}
+
+
+const char *
+fota_cli_option(fota_cli_t *cli, const char *name, const char *def)
+{
+    size_t  i;
+
+    for (i = cli->nvalues; i > 0; i--) {
+        if (strcmp(cli->names[i - 1], name) == 0) {
+            return cli->values[i - 1];
+        }
+    }
+
+    return def;
+}
+
+
+bool
+fota_cli_switch(fota_cli_t *cli, const char *name)
+{
+    return fota_cli_option(cli, name, NULL) != NULL;
+}
+
+
+const char *
+fota_cli_repeated(fota_cli_t *cli, const char *name, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < cli->nvalues; i++) {
+        if (strcmp(cli->names[i], name) == 0 && n-- == 0) {
+            return cli->values[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+bool
+fota_cli_number(fota_cli_t *cli, const char *name, uint64_t def, uint64_t max,
+    uint64_t *out)
+{
+    const char  *s;
+
+    *out = def;
+    s = fota_cli_option(cli, name, NULL);
+
+    if (s != NULL && fota_str_u64(fota_cstr(s), max, out) != FOTA_OK) {
+        (void) fota_cli_usage("%s wants a whole number up to %llu", name,
+                              (unsigned long long) max);
+        return false;
+    }
+
+    return true;
+}
+
+
+static void
+fota_cli_list(const char *prefix)
+{
+    char                       line[160];
+    size_t                     i, k, n;
+    const fota_cli_command_t  *c;
+
+    n = strlen(prefix);
+    (void) printf("Usage: fota COMMAND [ARGUMENTS] [OPTIONS]\n\n");
+
+    for (i = 0; i < fota_cli_nsets; i++) {
+        for (k = 0; k < fota_cli_sets[i].n; k++) {
+            c = &fota_cli_sets[i].commands[k];
+
+            if (strncmp(c->name, prefix, n) == 0) {
+                (void) snprintf(line, sizeof(line), "%s %s", c->name,
+                                c->args != NULL ? c->args : "");
+                (void) printf("  %-34s %s\n", line, c->help);
+            }
+        }
+    }
+
+    (void) printf("\n\"fota COMMAND --help\" shows options and examples.\n");
+}
+
+
+static void
+fota_cli_options(const fota_cli_option_t *o)
+{
+    char  left[64];
+
+    for ( /* void */ ; o != NULL && o->name != NULL; o++) {
+        (void) snprintf(left, sizeof(left), "%s %s", o->name,
+                        o->value != NULL ? o->value : "");
+        (void) printf("  %-26s %s\n", left, o->help);
+    }
+}
+
+
+static void
+fota_cli_help(const fota_cli_command_t *c)
+{
+    (void) printf("Usage: fota %s %s [OPTIONS]\n\n%s\n", c->name,
+                  c->args != NULL ? c->args : "", c->help);
+
+    if (c->options != NULL) {
+        (void) printf("\nOptions:\n");
+        fota_cli_options(c->options);
+    }
+
+    (void) printf("\nCommon options:\n");
+    fota_cli_options(fota_cli_common);
+
+    if (c->examples != NULL) {
+        (void) printf("\nExamples:\n%s\n", c->examples);
+    }
+}
+
+
+/* Longest command whose words the arguments begin with. */
+
+static const fota_cli_command_t *
+fota_cli_find(int argc, char **argv, int *used)
+{
+    char                       words[128];
+    int                        n;
+    size_t                     i, k;
+    const fota_cli_command_t  *c;
+
+    for (n = argc < 3 ? argc : 3; n > 0; n--) {
+        words[0] = '\0';
+
+        for (i = 0; i < (size_t) n; i++) {
+            (void) snprintf(words + strlen(words),
+                            sizeof(words) - strlen(words), "%s%s",
+                            i != 0 ? " " : "", argv[i]);
+        }
+
+        for (i = 0; i < fota_cli_nsets; i++) {
+            for (k = 0; k < fota_cli_sets[i].n; k++) {
+                c = &fota_cli_sets[i].commands[k];
+
+                if (strcmp(c->name, words) == 0) {
+                    *used = n;
+                    return c;
+                }
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+static const fota_cli_option_t *
+fota_cli_known(const fota_cli_option_t *o, const char *name, size_t len)
+{
+    for ( /* void */ ; o != NULL && o->name != NULL; o++) {
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0) {
+            return o;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+fota_cli_parse(fota_cli_t *cli, int argc, char **argv)
+{
+    int                       i;
+    size_t                    len;
+    const char               *a, *value;
+    const fota_cli_option_t  *o;
+
+    for (i = 0; i < argc; i++) {
+        a = argv[i];
+
+        if (strncmp(a, "--", 2) != 0) {
+            if (cli->nargs == FOTA_CLI_ARGS_MAX) {
+                return fota_cli_usage("too many arguments");
+            }
+
+            cli->args[cli->nargs++] = a;
+            continue;
+        }
+
+        value = strchr(a, '=');
+        len = (value != NULL) ? (size_t) (value - a) : strlen(a);
+
+        o = fota_cli_known(cli->command->options, a, len);
+        if (o == NULL) {
+            o = fota_cli_known(fota_cli_common, a, len);
+        }
+
+        if (o == NULL) {
+            return fota_cli_usage("unknown option \"%.*s\"; see \"fota %s "
+                                  "--help\"", (int) len, a,
+                                  cli->command->name);
+        }
+
+        if (o->value == NULL) {
+            value = "1";
+
+        } else if (value != NULL) {
+            value++;
+
+        } else if (++i < argc) {
+            value = argv[i];
+
+        } else {
+            return fota_cli_usage("option \"%s\" wants %s", o->name, o->value);
+        }
+
+        if (cli->nvalues == FOTA_CLI_REPEAT_MAX) {
+            return fota_cli_usage("too many options");
+        }
+
+        cli->names[cli->nvalues] = o->name;
+        cli->values[cli->nvalues++] = value;
+    }
+
+    return 0;
+}
+
+
+static const char *
+fota_cli_setting(fota_cli_t *cli, const char *option, const char *variable)
+{
+    const char  *v;
+
+    v = fota_cli_option(cli, option, getenv(variable));
+
+    return v != NULL && *v != '\0' ? v : NULL;
+}
+
+
+static void
+fota_cli_settings(fota_cli_t *cli)
+{
+    cli->centre = fota_cli_setting(cli, "--centre", "FOTA_CENTRE");
+    cli->token = fota_cli_setting(cli, "--token", "FOTA_TOKEN");
+    cli->tenant = fota_cli_setting(cli, "--tenant", "FOTA_TENANT");
+    cli->edge = fota_cli_setting(cli, "--edge", "FOTA_EDGE");
+    cli->tls.ca = fota_cli_setting(cli, "--ca", "FOTA_CA");
+    cli->tls.cert = fota_cli_setting(cli, "--cert", "FOTA_CERT");
+    cli->tls.key = fota_cli_setting(cli, "--key", "FOTA_KEY");
+    cli->json = fota_cli_switch(cli, "--json");
+    cli->quiet = fota_cli_switch(cli, "--quiet");
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int         rc, used;
+    fota_cli_t  cli;
+
+    memset(&cli, 0, sizeof(cli));
+
+    if (argc < 2 || strcmp(argv[1], "--help") == 0
+        || strcmp(argv[1], "help") == 0)
+    {
+        fota_cli_list("");
+        return argc < 2 ? 2 : 0;
+    }
+
+    cli.command = fota_cli_find(argc - 1, argv + 1, &used);
+    if (cli.command == NULL) {
+        if (argc == 2 || strcmp(argv[2], "--help") == 0) {
+            fota_cli_list(argv[1]);
+        }
+
+        return fota_cli_usage("no command \"%s%s%s\"; see \"fota --help\"",
+                              argv[1], argc > 2 ? " " : "",
+                              argc > 2 ? argv[2] : "");
+    }
+
+    rc = fota_cli_parse(&cli, argc - 1 - used, argv + 1 + used);
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (fota_cli_switch(&cli, "--help")) {
+        fota_cli_help(cli.command);
+        return 0;
+    }
+
+    fota_cli_settings(&cli);
+    rc = cli.command->run(&cli);
+    fota_cli_http_free(cli.http);
+
+    return rc;
+}

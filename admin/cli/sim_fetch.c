@@ -1,0 +1,221 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+
+typedef struct {
+    int        fd;
+    uint64_t   have;            /* bytes in the file */
+    uint64_t   limit;           /* give up here, UINT64_MAX = never */
+    fota_sim_t  *sim;
+} fota_sim_part_t;
+
+
+static uint64_t
+fota_sim_now_ms(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+}
+
+
+static bool
+fota_sim_store(void *ctx, const void *data, size_t len)
+{
+    ssize_t           n;
+    fota_sim_part_t  *p = ctx;
+    const char       *s = data;
+
+    while (len != 0) {
+        n = pwrite(p->fd, s, len, (off_t) p->have);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            return false;
+        }
+
+        p->have += (uint64_t) n;
+        p->sim->bytes += (uint64_t) n;
+        s += n;
+        len -= (size_t) n;
+    }
+
+    return p->have < p->limit;
+}
+
+
+/*
+ * One range from one node.  FOTA_OK (more may be left), FOTA_EXPIRED,
+ * FOTA_REVOKED, FOTA_CORRUPT (what we hold is of another file), FOTA_BUSY
+ * (stop_after), FOTA_IO (try the next node).
+ */
+static int
+fota_sim_range(fota_sim_t *sim, const fota_sim_offer_t *offer,
+    const fota_sim_url_t *u, fota_sim_part_t *part, char *err, size_t errlen)
+{
+    int                rc;
+    char               range[80], cond[128];
+    uint64_t           end, before;
+    fota_cli_call_t    call;
+    fota_cli_reply_t   reply;
+
+    memset(&call, 0, sizeof(call));
+
+    end = part->have + sim->conf->range;
+    if (end > offer->size) {
+        end = offer->size;
+    }
+
+    (void) snprintf(range, sizeof(range), "Range: bytes=%llu-%llu",
+                    (unsigned long long) part->have,
+                    (unsigned long long) end - 1);
+
+    /*
+     * The tag is the content's hash, the same on every node, so a resumed
+     * range can never be of another file.
+     */
+    (void) snprintf(cond, sizeof(cond), "If-Range: \"sha256-%s\"",
+                    offer->sha256);
+
+    call.method = "GET";
+    call.url = u->url;
+    call.headers[call.nheaders++] = range;
+    call.headers[call.nheaders++] = cond;
+    call.sink = fota_sim_store;
+    call.sink_ctx = part;
+
+    before = part->have;
+    sim->requests++;
+    rc = fota_cli_http_call(sim->http, &call, &reply);
+
+    if (rc == FOTA_BUSY) {
+        rc = part->have >= part->limit ? FOTA_BUSY : FOTA_IO;
+        (void) snprintf(err, errlen, "stopped at byte %llu",
+                        (unsigned long long) part->have);
+
+    } else if (rc != FOTA_OK) {
+        (void) snprintf(err, errlen, "%s: %s", u->node, reply.error);
+        rc = FOTA_IO;
+
+    } else if (reply.status == 206 && part->have == end) {
+        rc = FOTA_OK;
+
+    } else if (reply.status == 200 || reply.status == 206) {
+        /* A 200 would be the whole file anew: not what was asked for. */
+        part->have = before;
+        (void) snprintf(err, errlen, "%s answered %ld with another range",
+                        u->node, reply.status);
+        rc = reply.status == 200 ? FOTA_CORRUPT : FOTA_IO;
+
+    } else {
+        (void) snprintf(err, errlen, "%s answered %ld %s", u->node,
+                        reply.status, reply.www_authenticate);
+        rc = reply.status == 401 ? FOTA_EXPIRED
+             : reply.status == 410 ? FOTA_REVOKED : FOTA_IO;
+    }
+
+    fota_cli_reply_done(&reply);
+
+    return rc;
+}
+
+
+static void
+fota_sim_avoid(fota_sim_t *sim, const char *node)
+{
+    if (sim->navoid < FOTA_SIM_AVOID_MAX) {
+        (void) snprintf(sim->avoid[sim->navoid++], sizeof(sim->avoid[0]),
+                        "%s", node);
+    }
+}
+
+
+int
+fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
+    const char *path, char *err, size_t errlen)
+{
+    int               rc;
+    size_t            i;
+    uint64_t          start;
+    struct stat       sb;
+    fota_sim_part_t   part;
+
+    part.sim = sim;
+    part.have = 0;
+    part.limit = UINT64_MAX;
+
+    part.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (part.fd == -1 || fstat(part.fd, &sb) == -1) {
+        (void) snprintf(err, errlen, "%s: %s", path, strerror(errno));
+        if (part.fd != -1) {
+            (void) close(part.fd);
+        }
+
+        return FOTA_IO;
+    }
+
+    if ((uint64_t) sb.st_size <= offer->size) {
+        part.have = (uint64_t) sb.st_size;
+        sim->resumed = (part.have != 0);
+
+    } else if (ftruncate(part.fd, 0) == -1) {
+        (void) close(part.fd);
+        return FOTA_IO;
+    }
+
+    if (sim->conf->stop_after != 0) {
+        part.limit = part.have + sim->conf->stop_after;
+    }
+
+    start = fota_sim_now_ms();
+    rc = FOTA_OK;
+
+    for (i = 0; part.have < offer->size && i < offer->nurls; /* void */) {
+
+        rc = fota_sim_range(sim, offer, &offer->urls[i], &part, err, errlen);
+
+        if (rc == FOTA_OK) {
+            (void) snprintf(sim->node, sizeof(sim->node), "%s",
+                            offer->urls[i].node);
+            continue;
+        }
+
+        if (rc == FOTA_CORRUPT && ftruncate(part.fd, 0) == 0) {
+            part.have = 0;
+        }
+
+        if (rc == FOTA_EXPIRED || rc == FOTA_REVOKED || rc == FOTA_BUSY) {
+            break;
+        }
+
+        fota_sim_avoid(sim, offer->urls[i].node);
+        sim->failovers++;
+        i++;
+    }
+
+    sim->ms += fota_sim_now_ms() - start;
+
+    if (part.have == offer->size) {
+        rc = fsync(part.fd) == 0 ? FOTA_OK : FOTA_IO;
+    }
+
+    (void) close(part.fd);
+
+    return rc;
+}
