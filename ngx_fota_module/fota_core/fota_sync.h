@@ -87,14 +87,17 @@ int fota_batch_encode(const fota_batch_t *b, const uint8_t sec[32],
  * Takes one batch off the front of *in.  Checks framing, CRC, bounds, gapless
  * seqs and the signature, not the chain.  pub(kid) gives a trusted key or
  * NULL.  FOTA_OK, FOTA_TRUNCATED, FOTA_CORRUPT, FOTA_LIMIT, FOTA_UNKNOWN_KEY,
- * FOTA_FORGED.
+ * FOTA_FORGED, FOTA_TOO_NEW (a table that this build does not know).
  */
 typedef const uint8_t *(*fota_sync_key_pt)(void *ctx, uint16_t kid);
 
 int fota_batch_decode(fota_str_t *in, fota_sync_key_pt pub, void *ctx,
     fota_batch_t *b);
 
-/* Next operation of b->ops; seq counts from prev + 1.  FOTA_NOTFOUND at end. */
+/*
+ * Next operation of b->ops; set *seq to b->prev first, it counts up.
+ * FOTA_NOTFOUND at the end.
+ */
 int fota_batch_next(fota_rd_t *rd, uint64_t *seq, fota_op_t *op);
 
 /*
@@ -129,7 +132,7 @@ int fota_snapshot_encode(const fota_snapshot_t *s, const uint8_t sec[32],
 int fota_snapshot_decode(fota_mem_t *mem, fota_str_t in, fota_sync_key_pt pub,
     void *ctx, fota_snapshot_t *s);
 
-/* Chunk writer: begin, entries, end patches the count. */
+/* Chunk writer: begin empties out, then entries; end patches the count. */
 void fota_chunk_begin(fota_buf_t *out, uint32_t index);
 void fota_chunk_entry(fota_buf_t *out, uint8_t table, fota_str_t key,
     fota_str_t value);
