@@ -157,7 +157,7 @@ fota_spool_record_decode(fota_rd_t *rd, fota_spool_record_t *r)
     magic = fota_rd_u32(&in);
 
     if (in.status == FOTA_OK && magic != FOTA_SPOOL_MAGIC) {
-        return fota_spool_zeros(rd) ? FOTA_TRUNCATED : FOTA_CORRUPT;
+        return fota_spool_zeros(&in) ? FOTA_TRUNCATED : FOTA_CORRUPT;
     }
 
     len = fota_rd_u32(&in);
