@@ -24,13 +24,17 @@ typedef struct {
     unsigned  trusted:1;
 } fota_script_opt_t;
 
-typedef struct {
+typedef struct fota_script_input_s  fota_script_input_t;
+
+struct fota_script_input_s {
     fota_facts_t           *facts;
     fota_str_t              tenant;
     const fota_decision_t  *decision;
     int64_t                 now;
     int32_t                 utc_offset;         /* of the device, s */
-} fota_script_input_t;
+    /* When not NULL, asked for utc_offset, but only by scripts that look. */
+    int32_t               (*offset)(const fota_script_input_t *in);
+};
 
 typedef enum {
     FOTA_HOOK_KEEP = 0,

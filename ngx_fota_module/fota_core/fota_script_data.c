@@ -118,9 +118,12 @@ fota_script_push_decision(lua_State *L, const fota_script_input_t *in)
 static void
 fota_script_push_local(lua_State *L, const fota_script_input_t *in)
 {
+    int32_t       offset;
     fota_civil_t  c;
 
-    fota_civil(in->now, in->utc_offset, &c);
+    offset = (in->offset != NULL) ? in->offset(in) : in->utc_offset;
+
+    fota_civil(in->now, offset, &c);
 
     lua_newtable(L);
     lua_pushinteger(L, c.year);
