@@ -12,12 +12,11 @@
  */
 
 
-#include <math.h>
 #include <maxminddb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "fota_geo.h"
+#include "fota_geo_record.h"
 
 
 /* How far the tree is searched for a record that tells the layout. */
@@ -44,21 +43,8 @@ static int fota_geo_open_db(fota_geo_db_t *db, const char *file,
     fota_geo_layout_e layout, const char **reason);
 static fota_geo_layout_e fota_geo_probe(MMDB_s *mmdb);
 static fota_geo_layout_e fota_geo_layout(MMDB_entry_s *entry);
-static bool fota_geo_find(fota_geo_db_t *db, const uint8_t addr[16],
-    bool v4, MMDB_entry_s *entry);
-static bool fota_geo_get(MMDB_entry_s *in, const char *key,
-    MMDB_entry_data_s *out);
-static bool fota_geo_map(MMDB_entry_s *in, const char *key,
-    MMDB_entry_s *out);
-static bool fota_geo_text(MMDB_entry_s *in, const char *key, char *out,
-    size_t size);
-static uint32_t fota_geo_number(MMDB_entry_s *in, const char *key);
-static bool fota_geo_degrees(MMDB_entry_s *in, const char *key, double max,
-    double *out);
-static void fota_geo_country(MMDB_entry_s *in, const char *key,
-    char out[4]);
-static bool fota_geo_maxmind(MMDB_entry_s *root, fota_location_t *loc);
-static bool fota_geo_flat(MMDB_entry_s *root, fota_location_t *loc);
+static bool fota_geo_read(fota_geo_db_t *db, const uint8_t addr[16],
+    bool v4, fota_location_t *loc);
 
 
 int
@@ -223,19 +209,28 @@ static fota_geo_layout_e
 fota_geo_layout(MMDB_entry_s *entry)
 {
     size_t             i;
-    MMDB_entry_s       map;
+    const char        *path[2];
     MMDB_entry_data_s  data;
 
     static const char  *nested[] = { "country", "location", "city" };
     static const char  *flat[] = { "country_code", "latitude", "timezone" };
 
-    for (i = 0; i < 3; i++) {
+    path[1] = NULL;
 
-        if (fota_geo_map(entry, nested[i], &map)) {
+    for (i = 0; i < 3; i++) {
+        path[0] = nested[i];
+
+        if (MMDB_aget_value(entry, &data, path) == MMDB_SUCCESS
+            && data.has_data && data.type == MMDB_DATA_TYPE_MAP)
+        {
             return FOTA_GEO_MAXMIND;
         }
 
-        if (fota_geo_get(entry, flat[i], &data)) {
+        path[0] = flat[i];
+
+        if (MMDB_aget_value(entry, &data, path) == MMDB_SUCCESS
+            && data.has_data)
+        {
             return FOTA_GEO_FLAT;
         }
     }
@@ -248,31 +243,25 @@ int
 fota_geo_lookup(fota_geo_t *geo, const uint8_t addr[16],
     fota_location_t *loc)
 {
-    bool            any, v4;
-    MMDB_entry_s    entry;
-    fota_geo_db_t  *db;
+    bool             any, v4;
+    fota_geo_db_t   *db;
+    fota_location_t  network;
 
     static const uint8_t  mapped[12] = {
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
     };
 
-    memset(loc, 0, sizeof(fota_location_t));
-
-    any = false;
     v4 = memcmp(addr, mapped, 12) == 0;
     db = (!v4 && geo->db6.open) ? &geo->db6 : &geo->db;
 
-    if (fota_geo_find(db, addr, v4, &entry)) {
-        any = (db->layout == FOTA_GEO_FLAT) ? fota_geo_flat(&entry, loc)
-                                            : fota_geo_maxmind(&entry, loc);
+    any = fota_geo_read(db, addr, v4, loc);
+
+    if (geo->asn.open && fota_geo_read(&geo->asn, addr, v4, &network)) {
+        loc->asn = network.asn;
+        any = any || loc->asn != 0;
     }
 
-    if (geo->asn.open && fota_geo_find(&geo->asn, addr, v4, &entry)) {
-        loc->asn = fota_geo_number(&entry, "autonomous_system_number");
-    }
-
-    if (!any && loc->asn == 0) {
-        memset(loc, 0, sizeof(fota_location_t));
+    if (!any) {
         return FOTA_NOTFOUND;
     }
 
@@ -286,9 +275,11 @@ fota_geo_lookup(fota_geo_t *geo, const uint8_t addr[16],
 }
 
 
+/* A record that gives nothing leaves loc zeroed. */
+
 static bool
-fota_geo_find(fota_geo_db_t *db, const uint8_t addr[16], bool v4,
-    MMDB_entry_s *entry)
+fota_geo_read(fota_geo_db_t *db, const uint8_t addr[16], bool v4,
+    fota_location_t *loc)
 {
     int                   error;
     MMDB_lookup_result_s  result;
@@ -299,6 +290,7 @@ fota_geo_find(fota_geo_db_t *db, const uint8_t addr[16], bool v4,
         struct sockaddr_in6  v6;
     } u;
 
+    memset(loc, 0, sizeof(fota_location_t));
     memset(&u, 0, sizeof(u));
 
     if (v4) {
@@ -316,265 +308,12 @@ fota_geo_find(fota_geo_db_t *db, const uint8_t addr[16], bool v4,
         return false;
     }
 
-    *entry = result.entry;
+    if (!fota_geo_record(db->mmdb.data_section, db->mmdb.data_section_size,
+                         result.entry.offset, db->layout, loc))
+    {
+        memset(loc, 0, sizeof(fota_location_t));
+        return false;
+    }
 
     return true;
-}
-
-
-/* Keys one by one: a path from the root would decode the outer map again. */
-
-static bool
-fota_geo_get(MMDB_entry_s *in, const char *key, MMDB_entry_data_s *out)
-{
-    const char  *path[2];
-
-    path[0] = key;
-    path[1] = NULL;
-
-    return MMDB_aget_value(in, out, path) == MMDB_SUCCESS && out->has_data;
-}
-
-
-static bool
-fota_geo_map(MMDB_entry_s *in, const char *key, MMDB_entry_s *out)
-{
-    MMDB_entry_data_s  data;
-
-    if (!fota_geo_get(in, key, &data)
-        || (data.type != MMDB_DATA_TYPE_MAP
-            && data.type != MMDB_DATA_TYPE_ARRAY))
-    {
-        return false;
-    }
-
-    out->mmdb = in->mmdb;
-    out->offset = data.offset;
-
-    return true;
-}
-
-
-/* True when there is a text, cut to whole characters where it is too long. */
-
-static bool
-fota_geo_text(MMDB_entry_s *in, const char *key, char *out, size_t size)
-{
-    size_t             n;
-    MMDB_entry_data_s  data;
-
-    out[0] = '\0';
-
-    if (!fota_geo_get(in, key, &data)
-        || data.type != MMDB_DATA_TYPE_UTF8_STRING
-        || data.data_size == 0)
-    {
-        return false;
-    }
-
-    n = data.data_size;
-
-    if (n > size - 1) {
-        n = size - 1;
-
-        while (n != 0 && ((uint8_t) data.utf8_string[n] & 0xc0) == 0x80) {
-            n--;
-        }
-    }
-
-    if (!fota_str_utf8(fota_slice(data.utf8_string, n))) {
-        return false;
-    }
-
-    memcpy(out, data.utf8_string, n);
-    out[n] = '\0';
-
-    return n != 0;
-}
-
-
-static uint32_t
-fota_geo_number(MMDB_entry_s *in, const char *key)
-{
-    MMDB_entry_data_s  data;
-
-    if (!fota_geo_get(in, key, &data)) {
-        return 0;
-    }
-
-    switch (data.type) {
-
-    case MMDB_DATA_TYPE_UINT16:
-        return data.uint16;
-
-    case MMDB_DATA_TYPE_UINT32:
-        return data.uint32;
-
-    case MMDB_DATA_TYPE_UINT64:
-        return (data.uint64 <= UINT32_MAX) ? (uint32_t) data.uint64 : 0;
-
-    default:
-        return 0;
-    }
-}
-
-
-static bool
-fota_geo_degrees(MMDB_entry_s *in, const char *key, double max, double *out)
-{
-    double             v;
-    MMDB_entry_data_s  data;
-
-    if (!fota_geo_get(in, key, &data)) {
-        return false;
-    }
-
-    switch (data.type) {
-
-    case MMDB_DATA_TYPE_DOUBLE:
-        v = data.double_value;
-        break;
-
-    case MMDB_DATA_TYPE_FLOAT:
-        v = data.float_value;
-        break;
-
-    case MMDB_DATA_TYPE_INT32:
-        v = data.int32;
-        break;
-
-    case MMDB_DATA_TYPE_UINT32:
-        v = data.uint32;
-        break;
-
-    default:
-        return false;
-    }
-
-    /* NaN is refused too. */
-
-    if (!(fabs(v) <= max)) {
-        return false;
-    }
-
-    *out = v;
-
-    return true;
-}
-
-
-/* Two letters, upper case, or nothing. */
-
-static void
-fota_geo_country(MMDB_entry_s *in, const char *key, char out[4])
-{
-    int   i;
-    char  text[4];
-
-    if (!fota_geo_text(in, key, text, sizeof(text)) || text[2] != '\0') {
-        return;
-    }
-
-    for (i = 0; i < 2; i++) {
-        text[i] = (char) (text[i] & ~0x20);
-
-        if (text[i] < 'A' || text[i] > 'Z') {
-            return;
-        }
-    }
-
-    memcpy(out, text, 3);
-}
-
-
-/* A place without a city and a code is the middle of a country. */
-
-static bool
-fota_geo_place(fota_location_t *loc, bool lat, bool lon, bool postcode)
-{
-    loc->has_position = lat && lon;
-    loc->centroid = loc->has_position && loc->city[0] == '\0' && !postcode;
-
-    return loc->has_position || loc->country[0] != '\0'
-           || loc->continent[0] != '\0' || loc->tz[0] != '\0';
-}
-
-
-static bool
-fota_geo_maxmind(MMDB_entry_s *root, fota_location_t *loc)
-{
-    bool          lat, lon, postcode;
-    char          text[2];
-    MMDB_entry_s  map, names;
-
-    lat = false;
-    lon = false;
-    postcode = false;
-
-    if (fota_geo_map(root, "country", &map)) {
-        fota_geo_country(&map, "iso_code", loc->country);
-    }
-
-    if (fota_geo_map(root, "continent", &map)) {
-        fota_geo_country(&map, "code", loc->continent);
-    }
-
-    if (fota_geo_map(root, "subdivisions", &map)
-        && fota_geo_map(&map, "0", &map))
-    {
-        (void) fota_geo_text(&map, "iso_code", loc->region_code,
-                             sizeof(loc->region_code));
-        loc->region_id = fota_geo_number(&map, "geoname_id");
-
-        if (fota_geo_map(&map, "names", &names)) {
-            (void) fota_geo_text(&names, "en", loc->region,
-                                 sizeof(loc->region));
-        }
-    }
-
-    if (fota_geo_map(root, "city", &map)) {
-        loc->city_id = fota_geo_number(&map, "geoname_id");
-
-        if (fota_geo_map(&map, "names", &names)) {
-            (void) fota_geo_text(&names, "en", loc->city, sizeof(loc->city));
-        }
-    }
-
-    if (fota_geo_map(root, "location", &map)) {
-        lat = fota_geo_degrees(&map, "latitude", 90, &loc->lat);
-        lon = fota_geo_degrees(&map, "longitude", 180, &loc->lon);
-        (void) fota_geo_text(&map, "time_zone", loc->tz, sizeof(loc->tz));
-    }
-
-    if (loc->city[0] == '\0' && fota_geo_map(root, "postal", &map)) {
-        postcode = fota_geo_text(&map, "code", text, sizeof(text));
-    }
-
-    loc->asn = fota_geo_number(root, "autonomous_system_number");
-
-    return fota_geo_place(loc, lat, lon, postcode);
-}
-
-
-static bool
-fota_geo_flat(MMDB_entry_s *root, fota_location_t *loc)
-{
-    bool  lat, lon, postcode;
-    char  text[8];
-
-    fota_geo_country(root, "country_code", loc->country);
-
-    (void) fota_geo_text(root, "state1", loc->region, sizeof(loc->region));
-    (void) fota_geo_text(root, "city", loc->city, sizeof(loc->city));
-    (void) fota_geo_text(root, "timezone", loc->tz, sizeof(loc->tz));
-
-    lat = fota_geo_degrees(root, "latitude", 90, &loc->lat);
-    lon = fota_geo_degrees(root, "longitude", 180, &loc->lon);
-
-    postcode = loc->city[0] == '\0'
-               && fota_geo_text(root, "postcode", text, sizeof(text));
-
-    loc->asn = fota_geo_number(root, "autonomous_system_number");
-
-    return fota_geo_place(loc, lat, lon, postcode);
 }

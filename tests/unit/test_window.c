@@ -97,7 +97,7 @@ inside(const fota_window_t *w, size_t n, time_t t)
 }
 
 
-/* Offsets and bounds are whole minutes here, so stepping by minutes is exact. */
+/* Offsets and bounds are whole minutes, so stepping by minutes is exact. */
 
 static void
 brute(const fota_window_t *w, size_t n, const fota_clock_t *c, int64_t t)
