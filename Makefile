@@ -101,7 +101,7 @@ PROGRAMS := $(if $(CORE_SRC),$(B)/libfotacore.a) \
 MODULE := $(if $(GLUE_SRC),$(B)/module/ngx_http_fota_module.so)
 
 
-.PHONY: all deps build programs module unit units lint e2e test asan \
+.PHONY: all deps build programs module unit units props lint e2e test asan \
 	asan-nginx asan-build fuzz fuzzers bench run stop clean-run clean \
 	coverage FORCE
 
@@ -205,6 +205,21 @@ unit: deps
 	echo "unit: $$n programs passed"
 
 
+# Property tests: programs that a test of tests/e2e runs against a server.
+
+PROPS := $(patsubst tests/prop/%.c,$(B)/tests/%,\
+	$(sort $(wildcard tests/prop/*_prop.c)))
+PROP_SUPPORT := $(call obj,$(sort $(wildcard tests/prop/support_*.c)))
+
+$(B)/tests/%: $(B)/obj/tests/prop/%.o $(PROP_SUPPORT) $(B)/libfotacore.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(UNIT_LIBS)
+
+props: $(PROPS)
+	@:
+
+
 # nginx module for the distribution's nginx.  configure runs again only when
 # its input changes: the addon file or the list of sources.
 
@@ -300,6 +315,7 @@ lint: deps
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
 
 e2e: build
+	@$(MAKE) --no-print-directory props
 	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $(PYTEST) -q -p no:cacheprovider \
 		$(E2E_ARGS) tests/e2e
 
