@@ -4,8 +4,6 @@
  */
 
 
-#include <math.h>
-
 #include "fota_node_run.h"
 
 
@@ -135,6 +133,7 @@ fota_node_run(fota_node_run_t *s, bool grouped)
 
     for (i = 0; i < s->set->n; i++) {
         if (fota_node_filter(s, &s->set->nodes[i].node) == FOTA_N_CANDIDATE) {
+            s->cand[s->n].down = 0;
             s->cand[s->n++].entry = &s->set->nodes[i];
         }
     }
@@ -259,8 +258,10 @@ fota_node_panic(fota_node_run_t *s)
     down = 0;
 
     for (i = 0; i < s->n; i++) {
-        s->cand[i].down = fota_node_down(s, &s->cand[i].entry->node);
-        down += s->cand[i].down;
+        if (fota_node_down(s, &s->cand[i].entry->node)) {
+            s->cand[i].down = 1;
+            down++;
+        }
     }
 
     if (down == 0) {

@@ -25,9 +25,9 @@
 
 
 static void fota_node_distances(fota_node_run_t *s);
-static double fota_node_band(fota_node_run_t *s);
+static void fota_node_band(fota_node_run_t *s);
 static uint64_t fota_node_key(const fota_node_query_t *q);
-static bool fota_node_weigh(fota_node_run_t *s, double nearest);
+static bool fota_node_weigh(fota_node_run_t *s);
 static void fota_node_pick(fota_node_run_t *s);
 static fota_node_cand_t *fota_node_best(fota_node_run_t *s, bool apart);
 static bool fota_node_site_taken(const fota_node_choice_t *out,
@@ -37,13 +37,11 @@ static bool fota_node_site_taken(const fota_node_choice_t *out,
 int
 fota_node_rank(fota_node_run_t *s)
 {
-    double  nearest;
-
     fota_node_distances(s);
 
-    nearest = fota_node_band(s);
+    fota_node_band(s);
 
-    if (!fota_node_weigh(s, nearest)) {
+    if (!fota_node_weigh(s)) {
         return FOTA_BUSY;
     }
 
@@ -56,7 +54,7 @@ fota_node_rank(fota_node_run_t *s)
 static void
 fota_node_distances(fota_node_run_t *s)
 {
-    double                  d;
+    double                  d, country, asn;
     uint32_t                i;
     fota_node_cand_t       *c;
     const fota_node_t      *node;
@@ -66,6 +64,7 @@ fota_node_distances(fota_node_run_t *s)
 
     for (i = 0; i < s->n; i++) {
         c = &s->cand[i];
+        c->weight = 0;
 
         if (!s->located) {
             c->km = 0;
@@ -74,40 +73,42 @@ fota_node_distances(fota_node_run_t *s)
         }
 
         node = &c->entry->node;
-        c->km = fota_node_km(s->v, c->entry);
+        c->km = fota_node_arc(s->v, c->entry);
 
         d = (c->km < FOTA_NODE_FLOOR_KM) ? FOTA_NODE_FLOOR_KM : c->km;
 
-        if (fota_node_same_code(loc->country, node->country)) {
-            d *= FOTA_NODE_COUNTRY;
-        }
+        country = fota_node_same_code(loc->country, node->country)
+                  ? FOTA_NODE_COUNTRY : 1;
 
-        if (loc->asn != 0 && fota_node_has(node->asns, node->nasns, loc->asn))
-        {
-            d *= FOTA_NODE_ASN;
-        }
+        asn = (loc->asn != 0
+               && fota_node_has(node->asns, node->nasns, loc->asn))
+              ? FOTA_NODE_ASN : 1;
 
-        c->distance = d;
+        c->distance = d * country * asn;
     }
 }
 
 
-/* Marks who is in the band; the distance of the nearest is returned. */
+/*
+ * Chains who is in the band.  The scans are written without branches, as
+ * distances come in any order.
+ */
 
-static double
+static void
 fota_node_band(fota_node_run_t *s)
 {
-    double    nearest, limit, further;
-    uint32_t  i, in;
+    double             nearest, limit, further, d;
+    uint32_t           i, in;
+    fota_node_cand_t  *c, **link;
 
-    nearest = s->cand[0].distance;
+    nearest = INFINITY;
 
-    for (i = 1; i < s->n; i++) {
-        if (s->cand[i].distance < nearest) {
-            nearest = s->cand[i].distance;
-        }
+    for (i = 0; i < s->n; i++) {
+        d = s->cand[i].distance;
+        nearest = (d < nearest) ? d : nearest;
     }
 
+    s->nearest = nearest;
     limit = nearest * s->conf->band + s->conf->band_km;
 
     for ( ;; ) {
@@ -115,25 +116,33 @@ fota_node_band(fota_node_run_t *s)
         further = INFINITY;
 
         for (i = 0; i < s->n; i++) {
-            if (s->cand[i].distance <= limit) {
-                s->cand[i].reason = FOTA_N_CANDIDATE;
-                in++;
-
-            } else {
-                s->cand[i].reason = FOTA_N_FAR;
-
-                if (s->cand[i].distance < further) {
-                    further = s->cand[i].distance;
-                }
-            }
+            d = s->cand[i].distance;
+            in += (d <= limit);
+            d = (d <= limit) ? INFINITY : d;
+            further = (d < further) ? d : further;
         }
 
         if (in >= s->conf->min || !(further <= s->conf->max_km)) {
-            return nearest;
+            break;
         }
 
         limit = further;
     }
+
+    link = &s->band;
+
+    for (i = 0; i < s->n; i++) {
+        c = &s->cand[i];
+        c->reason = FOTA_N_FAR;
+
+        if (c->distance <= limit) {
+            c->reason = FOTA_N_CANDIDATE;
+            *link = c;
+            link = &c->next;
+        }
+    }
+
+    *link = NULL;
 }
 
 
@@ -157,58 +166,51 @@ fota_node_key(const fota_node_query_t *q)
 }
 
 
-/* False when all of the band are full. */
+/* Leaves those with headroom in the chain; false when it is empty then. */
 
 static bool
-fota_node_weigh(fota_node_run_t *s, double nearest)
+fota_node_weigh(fota_node_run_t *s)
 {
-    bool                any, fresh;
+    bool                fresh;
     double              h, u, room;
     uint8_t             id[4];
-    uint32_t            i, k;
+    uint32_t            k;
     uint64_t            key, hash;
-    fota_node_cand_t   *c;
+    fota_node_cand_t   *c, **link;
     const fota_node_t  *node;
 
-    any = false;
     key = fota_node_key(s->q);
+    link = &s->band;
 
-    for (i = 0; i < s->n; i++) {
-        c = &s->cand[i];
-        c->weight = 0;
-        c->score = -1;
-
-        if (c->reason != FOTA_N_CANDIDATE) {
-            continue;
-        }
-
+    while ((c = *link) != NULL) {
         node = &c->entry->node;
         fresh = fota_node_fresh(s, node);
 
-        h = s->out->panic ? 1 : fresh ? node->health / 100.0
+        h = s->out->panic ? 1 : fresh ? node->health * 0.01
                                       : FOTA_NODE_STALE;
+        h = (h > 1) ? 1 : h;
 
-        if (h > 1) {
-            h = 1;
-        }
-
-        u = fresh ? node->load / 100.0 : 0;
-        room = (FOTA_NODE_FULL - u) / (FOTA_NODE_FULL - FOTA_NODE_BUSY);
+        u = fresh ? node->load * 0.01 : 0;
+        room = (FOTA_NODE_FULL - u) * (1 / (FOTA_NODE_FULL - FOTA_NODE_BUSY));
 
         /* 90 percent is full, whatever rounding leaves of 0.90 - 0.90. */
 
         room = (room > 1) ? 1 : (room < 1e-9) ? 0 : room;
 
         c->weight = (double) node->weight * node->cap_mbps * h * room
-                    * nearest / c->distance;
+                    * s->nearest;
 
         if (!(c->weight > 0)) {
             c->weight = 0;
             c->reason = FOTA_N_FULL;
+            *link = c->next;
             continue;
         }
 
-        any = true;
+        /* 1 / w, by which the score is multiplied. */
+
+        c->scale = c->distance / c->weight;
+        c->weight /= c->distance;
 
         for (k = 0; k < 4; k++) {
             id[k] = (uint8_t) (node->id >> (8 * k));
@@ -217,10 +219,13 @@ fota_node_weigh(fota_node_run_t *s, double nearest)
         hash = fota_siphash(key, 0, id, 4);
 
         c->u = (double) ((hash >> 11) + 1) * 0x1p-53;
-        c->bound = (1 - c->u) / c->weight;
+        c->bound = (1 - c->u) * c->scale;
+        c->score = -1;
+
+        link = &c->next;
     }
 
-    return any;
+    return s->band != NULL;
 }
 
 
@@ -230,7 +235,7 @@ double
 fota_node_score(fota_node_cand_t *c)
 {
     if (c->score < 0) {
-        c->score = -log(c->u) / c->weight;
+        c->score = -log(c->u) * c->scale;
     }
 
     return c->score;
@@ -271,13 +276,11 @@ fota_node_pick(fota_node_run_t *s)
 static fota_node_cand_t *
 fota_node_best(fota_node_run_t *s, bool apart)
 {
-    uint32_t           i;
     fota_node_cand_t  *c, *best;
 
     best = NULL;
 
-    for (i = 0; i < s->n; i++) {
-        c = &s->cand[i];
+    for (c = s->band; c != NULL; c = c->next) {
 
         if (c->reason != FOTA_N_CANDIDATE
             || (best != NULL && c->bound > best->score))

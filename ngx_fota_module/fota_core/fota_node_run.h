@@ -10,21 +10,30 @@
 #define FOTA_NODE_RUN_H
 
 
+#include <math.h>
+
 #include "fota_node.h"
 
 
-typedef struct {
+#define FOTA_EARTH_KM  6371.0
+
+
+typedef struct fota_node_cand_s  fota_node_cand_t;
+
+struct fota_node_cand_s {
     const fota_node_entry_t  *entry;
+    fota_node_cand_t         *next;         /* of the band */
     double                    km;
     double                    distance;     /* what the band is made of */
-    double                    weight;       /* 0: no headroom */
+    double                    weight;       /* 0: no headroom, or far */
+    double                    scale;        /* 1 / weight */
     double                    u;            /* hash of key and id, (0,1] */
     double                    bound;        /* score is not below it */
     double                    score;        /* < 0: not computed yet */
     uint8_t                   reason;
     uint8_t                   level;        /* of the defaults */
     unsigned                  down:1;
-} fota_node_cand_t;
+};
 
 
 typedef struct {
@@ -33,6 +42,8 @@ typedef struct {
     const fota_node_query_t   *q;
     fota_node_choice_t        *out;
     fota_node_cand_t          *cand;
+    fota_node_cand_t          *band;        /* in the order of cand */
+    double                     nearest;     /* distance */
     uint32_t                   n;           /* candidates left */
     uint32_t                   navoid;
     unsigned                   grouped:1;   /* prefix_group alone */
@@ -54,6 +65,33 @@ int fota_node_rank(fota_node_run_t *s);
 
 /* Computed when asked for the first time; only for weights above 0. */
 double fota_node_score(fota_node_cand_t *c);
+
+
+/* See fota_node_km(). */
+
+static inline double
+fota_node_arc(const double v[3], const fota_node_entry_t *e)
+{
+    double  dot, x, x2, x4, a;
+
+    dot = v[0] * e->x + v[1] * e->y + v[2] * e->z;
+    x = fabs(dot);
+    x = (x > 1) ? 1 : x;
+
+    /* Pairs of terms, for they do not wait for one another (Estrin). */
+
+    x2 = x * x;
+    x4 = x2 * x2;
+
+    a = (1.5707963050 - 0.2145988016 * x)
+        + (0.0889789874 - 0.0501743046 * x) * x2
+        + ((0.0308918810 - 0.0170881256 * x)
+           + (0.0066700901 - 0.0012624911 * x) * x2) * x4;
+
+    a *= sqrt(1 - x);
+
+    return FOTA_EARTH_KM * ((dot < 0) ? M_PI - a : a);
+}
 
 
 static inline bool

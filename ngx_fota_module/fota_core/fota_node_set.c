@@ -4,13 +4,9 @@
  */
 
 
-#include <math.h>
 #include <stdlib.h>
 
-#include "fota_node.h"
-
-
-#define FOTA_EARTH_KM  6371.0
+#include "fota_node_run.h"
 
 
 static int fota_node_by_id(const void *a, const void *b);
@@ -52,27 +48,7 @@ fota_node_vector(double lat, double lon, double v[3])
 double
 fota_node_km(const double v[3], const fota_node_entry_t *e)
 {
-    double  dot, x, a;
-
-    dot = v[0] * e->x + v[1] * e->y + v[2] * e->z;
-    x = fabs(dot);
-
-    if (x > 1) {
-        x = 1;
-    }
-
-    a = -0.0012624911;
-    a = a * x + 0.0066700901;
-    a = a * x - 0.0170881256;
-    a = a * x + 0.0308918810;
-    a = a * x - 0.0501743046;
-    a = a * x + 0.0889789874;
-    a = a * x - 0.2145988016;
-    a = a * x + 1.5707963050;
-
-    a *= sqrt(1 - x);
-
-    return FOTA_EARTH_KM * ((dot < 0) ? M_PI - a : a);
+    return fota_node_arc(v, e);
 }
 
 
