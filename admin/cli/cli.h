@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "cli_conf.h"
 #include "cli_http.h"
 
 
@@ -25,7 +26,36 @@ typedef struct {
     const char  *name;          /* "--filter" */
     const char  *value;         /* word for the help, NULL = a switch */
     const char  *help;
+    /*
+     * What it becomes in the request of an op, NULL = nothing: a member of
+     * the body, or a parameter of the query after "?".  Types behind a colon:
+     * none text, n whole number, d number, b on or off (a switch: on), l list
+     * of all values, c list split by commas, j JSON, @ JSON or text of a
+     * file, t time, m NAME=VALUE pairs.
+     */
+    const char  *field;
 } fota_cli_option_t;
+
+/* Belongs to no tenant: none is named in the request. */
+#define FOTA_CLI_PLATFORM  0x01
+/* Answers pages of items; the command has --limit and --all. */
+#define FOTA_CLI_LIST      0x02
+/* The answer is shown as it is, and is no JSON. */
+#define FOTA_CLI_RAW       0x04
+/* An empty body is sent as {}. */
+#define FOTA_CLI_BODY      0x08
+
+/* One operation of admin/openapi.yaml. */
+typedef struct {
+    const char  *id;            /* operationId */
+    const char  *method;
+    const char  *path;          /* "{name}" from the arguments */
+    const char  *args;          /* fields of arguments in order, by blanks;
+                                   "/name" fills the path, last one with
+                                   "..." takes the rest */
+    const char  *columns;       /* of a list, see cli_show.h */
+    unsigned     flags;
+} fota_cli_op_t;
 
 typedef struct fota_cli_s  fota_cli_t;
 
@@ -36,6 +66,8 @@ typedef struct {
     const char               *examples; /* lines, each indented by two */
     const fota_cli_option_t  *options;  /* ends with a NULL name; or NULL */
     int                     (*run)(fota_cli_t *cli);
+    const fota_cli_op_t      *ops;      /* what it calls, NULL id ends; or
+                                           NULL */
 } fota_cli_command_t;
 
 typedef struct {
@@ -59,16 +91,21 @@ struct fota_cli_s {
     const char                *token;       /* --token, FOTA_TOKEN */
     const char                *tenant;      /* --tenant, FOTA_TENANT */
     const char                *edge;        /* --edge, FOTA_EDGE */
+    const char                *product;     /* FOTA_PRODUCT */
+    const char                *signer;      /* FOTA_SIGNER */
     bool                       json;        /* --json */
     bool                       quiet;       /* --quiet */
     fota_cli_tls_t             tls;         /* --ca, --cert, --key */
     fota_cli_http_t           *http;        /* made at the first call */
+    fota_cli_conf_t            conf;        /* the user's file */
 };
 
 /* Last value of an option of the command, or def. */
 const char *fota_cli_option(fota_cli_t *cli, const char *name,
     const char *def);
 bool fota_cli_switch(fota_cli_t *cli, const char *name);
+/* --product, or the default one; NULL with a message when there is none. */
+const char *fota_cli_product(fota_cli_t *cli);
 /* The i-th value of a repeated option, NULL after the last. */
 const char *fota_cli_repeated(fota_cli_t *cli, const char *name, size_t i);
 /* A whole number; false with a message when it is none or above max. */

@@ -11,17 +11,17 @@
 
 
 static const fota_cli_option_t  fota_cli_common[] = {
-    { "--centre", "URL", "the centre (FOTA_CENTRE)" },
-    { "--token", "TOKEN", "API token (FOTA_TOKEN)" },
-    { "--tenant", "NAME", "tenant to act in (FOTA_TENANT)" },
-    { "--edge", "URL", "an edge, for device commands (FOTA_EDGE)" },
-    { "--ca", "FILE", "CA certificates to trust (FOTA_CA)" },
-    { "--cert", "FILE", "client certificate (FOTA_CERT)" },
-    { "--key", "FILE", "its key (FOTA_KEY)" },
-    { "--json", NULL, "print JSON" },
-    { "--quiet", NULL, "print results only" },
-    { "--help", NULL, "this text" },
-    { NULL, NULL, NULL }
+    { "--centre", "URL", "the centre (FOTA_CENTRE)", NULL },
+    { "--token", "TOKEN", "API token (FOTA_TOKEN)", NULL },
+    { "--tenant", "NAME", "tenant to act in (FOTA_TENANT)", NULL },
+    { "--edge", "URL", "an edge, for device commands (FOTA_EDGE)", NULL },
+    { "--ca", "FILE", "CA certificates to trust (FOTA_CA)", NULL },
+    { "--cert", "FILE", "client certificate (FOTA_CERT)", NULL },
+    { "--key", "FILE", "its key (FOTA_KEY)", NULL },
+    { "--json", NULL, "print JSON", NULL },
+    { "--quiet", NULL, "print results only", NULL },
+    { "--help", NULL, "this text", NULL },
+    { NULL, NULL, NULL, NULL }
 };
 
 
@@ -120,6 +120,46 @@ fota_cli_number(fota_cli_t *cli, const char *name, uint64_t def, uint64_t max,
 }
 
 
+const char *
+fota_cli_product(fota_cli_t *cli)
+{
+    const char  *s;
+
+    s = fota_cli_option(cli, "--product", cli->product);
+
+    if (s == NULL) {
+        (void) fota_cli_usage("\"fota %s\" wants --product or FOTA_PRODUCT",
+                              cli->command->name);
+    }
+
+    return s;
+}
+
+
+/* For scripts and the test that holds commands to the API's contract. */
+
+static int
+fota_cli_operations(void)
+{
+    size_t                     i, k;
+    const fota_cli_op_t       *op;
+    const fota_cli_command_t  *c;
+
+    for (i = 0; i < fota_cli_nsets; i++) {
+        for (k = 0; k < fota_cli_sets[i].n; k++) {
+            c = &fota_cli_sets[i].commands[k];
+
+            for (op = c->ops; op != NULL && op->id != NULL; op++) {
+                (void) printf("%s %s %s\t%s\n", op->id, op->method, op->path,
+                              c->name);
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 fota_cli_list(const char *prefix)
 {
@@ -137,7 +177,7 @@ fota_cli_list(const char *prefix)
             if (strncmp(c->name, prefix, n) == 0) {
                 (void) snprintf(line, sizeof(line), "%s %s", c->name,
                                 c->args != NULL ? c->args : "");
-                (void) printf("  %-34s %s\n", line, c->help);
+                (void) printf("  %-38s %s\n", line, c->help);
             }
         }
     }
@@ -287,28 +327,55 @@ fota_cli_parse(fota_cli_t *cli, int argc, char **argv)
 
 
 static const char *
-fota_cli_setting(fota_cli_t *cli, const char *option, const char *variable)
+fota_cli_setting(fota_cli_t *cli, const char *name)
 {
+    char         option[32], variable[32];
+    size_t       i;
     const char  *v;
 
-    v = fota_cli_option(cli, option, getenv(variable));
+    (void) snprintf(option, sizeof(option), "--%s", name);
+    v = fota_cli_option(cli, option, NULL);
+
+    if (v == NULL) {
+        (void) snprintf(variable, sizeof(variable), "FOTA_%s", name);
+
+        for (i = 5; variable[i] != '\0'; i++) {
+            variable[i] = (char) (variable[i] - 'a' + 'A');
+        }
+
+        v = getenv(variable);
+    }
+
+    if (v == NULL) {
+        v = fota_cli_conf_get(&cli->conf, name);
+    }
 
     return v != NULL && *v != '\0' ? v : NULL;
 }
 
 
-static void
+static int
 fota_cli_settings(fota_cli_t *cli)
 {
-    cli->centre = fota_cli_setting(cli, "--centre", "FOTA_CENTRE");
-    cli->token = fota_cli_setting(cli, "--token", "FOTA_TOKEN");
-    cli->tenant = fota_cli_setting(cli, "--tenant", "FOTA_TENANT");
-    cli->edge = fota_cli_setting(cli, "--edge", "FOTA_EDGE");
-    cli->tls.ca = fota_cli_setting(cli, "--ca", "FOTA_CA");
-    cli->tls.cert = fota_cli_setting(cli, "--cert", "FOTA_CERT");
-    cli->tls.key = fota_cli_setting(cli, "--key", "FOTA_KEY");
+    char  err[4200];
+
+    if (fota_cli_conf_load(&cli->conf, err, sizeof(err)) != FOTA_OK) {
+        return fota_cli_usage("%s", err);
+    }
+
+    cli->centre = fota_cli_setting(cli, "centre");
+    cli->token = fota_cli_setting(cli, "token");
+    cli->tenant = fota_cli_setting(cli, "tenant");
+    cli->edge = fota_cli_setting(cli, "edge");
+    cli->product = fota_cli_setting(cli, "product");
+    cli->signer = fota_cli_setting(cli, "signer");
+    cli->tls.ca = fota_cli_setting(cli, "ca");
+    cli->tls.cert = fota_cli_setting(cli, "cert");
+    cli->tls.key = fota_cli_setting(cli, "key");
     cli->json = fota_cli_switch(cli, "--json");
     cli->quiet = fota_cli_switch(cli, "--quiet");
+
+    return 0;
 }
 
 
@@ -323,6 +390,10 @@ main(int argc, char **argv)
     if (argc < 2 || strcmp(argv[1], "--help") == 0
         || strcmp(argv[1], "help") == 0)
     {
+        if (argc > 2 && strcmp(argv[2], "--operations") == 0) {
+            return fota_cli_operations();
+        }
+
         fota_cli_list("");
         return argc < 2 ? 2 : 0;
     }
@@ -348,9 +419,14 @@ main(int argc, char **argv)
         return 0;
     }
 
-    fota_cli_settings(&cli);
-    rc = cli.command->run(&cli);
+    rc = fota_cli_settings(&cli);
+
+    if (rc == 0) {
+        rc = cli.command->run(&cli);
+    }
+
     fota_cli_http_free(cli.http);
+    fota_cli_conf_free(&cli.conf);
 
     return rc;
 }

@@ -20,24 +20,25 @@ static int fota_cmd_simulate_run(fota_cli_t *cli);
 
 
 static const fota_cli_option_t  fota_cmd_simulate_options[] = {
-    { "--id", "ID", "device id" },
-    { "--product", "NAME", "product" },
-    { "--version", "V", "what it runs now (default: what its folder says)" },
-    { "--kind", "KIND", "os, app or data" },
-    { "--tz", "ZONE", "time zone or offset it reports" },
-    { "--attr", "NAME=VALUE", "attribute; may be repeated" },
-    { "--auth", "TEXT", "Authorization header, \"GatewayToken ...\"" },
+    { "--id", "ID", "device id", NULL },
+    { "--product", "NAME", "product", NULL },
+    { "--version", "V", "what it runs now (default: what its folder says)",
+      NULL },
+    { "--kind", "KIND", "os, app or data", NULL },
+    { "--tz", "ZONE", "time zone or offset it reports", NULL },
+    { "--attr", "NAME=VALUE", "attribute; may be repeated", NULL },
+    { "--auth", "TEXT", "Authorization header, \"GatewayToken ...\"", NULL },
     { "--signer", "HEX|FILE", "tenant's public key; without it signatures "
-      "are not checked" },
-    { "--image", "FILE", "current image, for deltas" },
-    { "--dir", "FOLDER", "state (default: .fota-devices/ID)" },
-    { "--range", "BYTES", "bytes per request (default 8 MiB)" },
-    { "--stop-after", "BYTES", "give up in mid-download, as if killed" },
-    { "--fail", "CODE", "report this failure in place of success" },
-    { "--no-delta", NULL, "take full packages only" },
-    { "--once", NULL, "one step, not until up to date" },
-    { "--count", "N", "that many devices in turn, ID-1 to ID-N" },
-    { NULL, NULL, NULL }
+      "are not checked", NULL },
+    { "--image", "FILE", "current image, for deltas", NULL },
+    { "--dir", "FOLDER", "state (default: .fota-devices/ID)", NULL },
+    { "--range", "BYTES", "bytes per request (default 8 MiB)", NULL },
+    { "--stop-after", "BYTES", "give up in mid-download, as if killed", NULL },
+    { "--fail", "CODE", "report this failure in place of success", NULL },
+    { "--no-delta", NULL, "take full packages only", NULL },
+    { "--once", NULL, "one step, not until up to date", NULL },
+    { "--count", "N", "that many devices in turn, ID-1 to ID-N", NULL },
+    { NULL, NULL, NULL, NULL }
 };
 
 
@@ -50,7 +51,7 @@ const fota_cli_command_t  fota_cmd_simulate[FOTA_CMD_SIMULATE] = {
       "--no-delta\n"
       "  fota device simulate --id cam-1 --product dashcam-x1 "
       "--stop-after 1000000",
-      fota_cmd_simulate_options, fota_cmd_simulate_run }
+      fota_cmd_simulate_options, fota_cmd_simulate_run, NULL }
 };
 
 
@@ -168,7 +169,7 @@ fota_cmd_simulate_run(fota_cli_t *cli)
     base = fota_cli_option(cli, "--id", NULL);
     conf.edge = cli->edge;
     conf.tenant = cli->tenant;
-    conf.product = fota_cli_option(cli, "--product", NULL);
+    conf.product = fota_cli_option(cli, "--product", cli->product);
 
     if (conf.edge == NULL || conf.tenant == NULL || conf.product == NULL
         || base == NULL)
@@ -202,7 +203,7 @@ fota_cmd_simulate_run(fota_cli_t *cli)
         return fota_cli_usage("--range wants at least 1 byte");
     }
 
-    if (!fota_cmd_signer(fota_cli_option(cli, "--signer", NULL), &conf)) {
+    if (!fota_cmd_signer(fota_cli_option(cli, "--signer", cli->signer), &conf)) {
         return fota_cli_usage("--signer wants 64 hex digits or a file of "
                               "them");
     }

@@ -1,0 +1,58 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* Calls of the centre's API, and commands that are one call each. */
+
+#ifndef FOTA_CLI_API_H
+#define FOTA_CLI_API_H
+
+
+#include "cli.h"
+
+
+/*
+ * One request with token and tenant.  path begins with "/api" and may have a
+ * query; body is borrowed, NULL for none.  0 with the answer in *out (NULL
+ * when it was empty); 1 when it failed, and why is on stderr.
+ */
+int fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
+    json_t *body, json_t **out);
+
+/* Without a message: status of the answer, 0 when there was none. */
+long fota_cli_api_try(fota_cli_t *cli, const fota_cli_call_t *call,
+    fota_cli_reply_t *reply);
+
+/* Prints what a failed reply says, "fota: FIELD: detail"; returns 1. */
+int fota_cli_api_error(const fota_cli_reply_t *reply);
+
+/* Where the centre is, or a message and false. */
+bool fota_cli_api_ready(fota_cli_t *cli);
+
+/* Appends base, path and the tenant's query. */
+void fota_cli_api_url(fota_cli_t *cli, const char *path, bool tenant,
+    fota_buf_t *out);
+
+/* Text of a buffer, NUL-terminated; NULL when it overflowed. */
+const char *fota_cli_text(fota_buf_t *b);
+
+/* The command's run() when all there is to it stands in its op. */
+int fota_cli_op_run(fota_cli_t *cli);
+
+/*
+ * A page after another; each item is given to take(), borrowed.  limit 0: all
+ * of them.  *more tells whether there was more.
+ */
+int fota_cli_pages(fota_cli_t *cli, const char *path, uint64_t limit,
+    int (*take)(void *ctx, json_t *item), void *ctx, bool *more);
+
+/*
+ * Body and query of the options and arguments of the command, by op; 0 or 2.
+ * Rest of the arguments than what args of op names is an error.
+ */
+int fota_cli_op_request(fota_cli_t *cli, const fota_cli_op_t *op,
+    fota_buf_t *path, json_t **body);
+
+
+#endif /* FOTA_CLI_API_H */
