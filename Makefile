@@ -101,8 +101,8 @@ PROGRAMS := $(if $(CORE_SRC),$(B)/libfotacore.a) \
 MODULE := $(if $(GLUE_SRC),$(B)/module/ngx_http_fota_module.so)
 
 
-.PHONY: all deps build programs module unit units props lint e2e test asan \
-	asan-nginx asan-build fuzz fuzzers bench run stop clean-run clean \
+.PHONY: all deps build programs module unit units props replay lint e2e test \
+	asan asan-nginx asan-build fuzz fuzzers bench run stop clean-run clean \
 	coverage FORCE
 
 .DEFAULT_GOAL = build
@@ -203,6 +203,7 @@ unit: deps
 	done; \
 	test -z "$$failed" || { echo "unit: FAILED:$$failed"; exit 1; }; \
 	echo "unit: $$n programs passed"
+	@$(MAKE) --no-print-directory replay
 
 
 # Property tests: programs that a test of tests/e2e runs against a server.
@@ -218,6 +219,33 @@ $(B)/tests/%: $(B)/obj/tests/prop/%.o $(PROP_SUPPORT) $(B)/libfotacore.a
 
 props: $(PROPS)
 	@:
+
+
+# Fuzz targets over the inputs that are kept, without a fuzzer.
+
+REPLAYS := $(patsubst tests/fuzz/%.c,$(B)/replay/%,\
+	$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+# Written for clang, which knows that an empty array is not read.
+
+$(B)/obj/tests/fuzz/%.o: EXTRA_CFLAGS += -Wno-maybe-uninitialized
+
+$(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o \
+		$(B)/libfotacore.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(UNIT_LIBS)
+
+replay: $(REPLAYS)
+	@for f in $(REPLAYS); do \
+		n=$$(basename $$f); seed=tests/fuzz/corpus/$$n; \
+		test -d $$seed || seed=tests/fuzz/corpus/$${n#fuzz_}; \
+		test -d $$seed || seed=; \
+		out=$$($$f $$seed 2>&1) || { \
+			echo "$$out" | tail -n 30; \
+			echo "replay: $$n FAILED"; exit 1; }; \
+	done; \
+	echo "replay: $(words $(REPLAYS)) fuzz targets passed"
 
 
 # nginx module for the distribution's nginx.  configure runs again only when
