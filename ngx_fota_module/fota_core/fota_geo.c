@@ -243,9 +243,10 @@ int
 fota_geo_lookup(fota_geo_t *geo, const uint8_t addr[16],
     fota_location_t *loc)
 {
-    bool             any, v4;
-    fota_geo_db_t   *db;
-    fota_location_t  network;
+    bool              any, v4;
+    const char       *continent;
+    fota_geo_db_t    *db;
+    fota_location_t   network;
 
     static const uint8_t  mapped[12] = {
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
@@ -266,7 +267,8 @@ fota_geo_lookup(fota_geo_t *geo, const uint8_t addr[16],
     }
 
     if (loc->continent[0] == '\0') {
-        strcpy(loc->continent, fota_geo_continent(loc->country));
+        continent = fota_geo_continent(loc->country);
+        memcpy(loc->continent, continent, strlen(continent));
     }
 
     loc->source = FOTA_GEO_DB;
