@@ -325,10 +325,10 @@ fota_dec_copy(fota_rd_t *rd, void *out, size_t n)
 
     s = fota_rd_bytes(rd, n);
 
-    if (s.len == n) {
+    if (s.data != NULL) {
         memcpy(out, s.data, n);
 
-    } else {
+    } else if (n != 0) {
         memset(out, 0, n);
     }
 }
