@@ -456,7 +456,7 @@ test_auto_random(void **state)
     fota_path_t         path;
     fota_path_query_t   q;
 
-    static char  names[12][8];
+    static char  names[12][16];
 
     srand(7);
 
@@ -495,7 +495,7 @@ test_auto_random(void **state)
         memset(&best, 0, sizeof(best));
 
         if (rand() % 4 == 0) {
-            static char  between[16];
+            static char  between[24];
 
             snprintf(between, sizeof(between), "%d.5", 10 + from);
             q.version = fota_cstr(between);
