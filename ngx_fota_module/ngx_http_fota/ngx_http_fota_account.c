@@ -1,0 +1,432 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+/*
+ * Running transfers and what became of them.
+ *
+ * Delivered is what the peer's TCP has acknowledged when the request ends:
+ * bytes sent less those still in the kernel.  Those are counted on the wire,
+ * so with TLS they stand for somewhat less plain text, and an aborted
+ * download is under-counted rather than over-counted.
+ */
+
+#include "ngx_http_fota.h"
+
+#include <linux/sockios.h>
+
+
+/*
+ * Offsets in the kernel's struct tcp_info, which only grows; the C library's
+ * copy ends before them.
+ */
+#define FOTA_TCPI_BYTES_ACKED    120
+#define FOTA_TCPI_NOTSENT        144
+#define FOTA_TCPI_BYTES_SENT     200
+#define FOTA_TCPI_BYTES_RETRANS  208
+#define FOTA_TCPI_LEN            216
+
+
+static off_t ngx_http_fota_unacked(ngx_connection_t *c);
+static void ngx_http_fota_range(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx);
+static void ngx_http_fota_progress(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_ctx_t *ctx);
+static void ngx_http_fota_cut(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_ctx_t *ctx);
+static void ngx_http_fota_note_bytes(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_ctx_t *ctx);
+
+
+void
+ngx_http_fota_transfer_begin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_http_fota_rt_t *rt)
+{
+    ngx_http_fota_worker_t  *w;
+
+    ngx_queue_insert_tail(&rt->transfers, &ctx->queue);
+    ctx->transfer = 1;
+
+    if (rt->slot < NGX_HTTP_FOTA_WORKERS) {
+        w = &rt->shm->workers[rt->slot];
+        w->transfers++;
+
+        if (ctx->has_token) {
+            ctx->rollout_slot = ngx_http_fota_zone_rollout(rt->shm,
+                                                    ctx->token.deployment, 1);
+            if (ctx->rollout_slot >= 0) {
+                w->active[ctx->rollout_slot]++;
+            }
+        }
+    }
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl != NULL && r->connection->ssl->sendfile) {
+        rt->shm->ktls = 1;
+    }
+#endif
+}
+
+
+void
+ngx_http_fota_transfer_end(ngx_http_fota_ctx_t *ctx)
+{
+    ngx_http_fota_rt_t         *rt;
+    ngx_http_fota_worker_t     *w;
+    ngx_http_fota_main_conf_t  *mcf;
+
+    if (!ctx->transfer) {
+        return;
+    }
+
+    ctx->transfer = 0;
+    ngx_queue_remove(&ctx->queue);
+
+    mcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_fota_module);
+    rt = mcf->rt;
+
+    if (rt == NULL || rt->slot >= NGX_HTTP_FOTA_WORKERS) {
+        return;
+    }
+
+    w = &rt->shm->workers[rt->slot];
+
+    if (w->transfers > 0) {
+        w->transfers--;
+    }
+
+    if (ctx->rollout_slot >= 0 && w->active[ctx->rollout_slot] > 0) {
+        w->active[ctx->rollout_slot]--;
+    }
+}
+
+
+static void
+ngx_http_fota_progress(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
+{
+    off_t  n;
+
+    n = ctx->request->connection->sent - ctx->counted;
+
+    if (n <= 0) {
+        return;
+    }
+
+    ctx->counted += n;
+
+    (void) ngx_atomic_fetch_add(&rt->shm->egress.total, n);
+
+    if (ctx->rollout_slot >= 0) {
+        (void) ngx_atomic_fetch_add(
+                     &rt->shm->rollouts[ctx->rollout_slot].bytes.total, n);
+        rt->shm->rollouts[ctx->rollout_slot].used = ngx_time();
+    }
+}
+
+
+void
+ngx_http_fota_transfers_tick(ngx_http_fota_rt_t *rt)
+{
+    ngx_queue_t          *q, *next;
+    ngx_http_fota_ctx_t  *ctx;
+
+    if (ngx_queue_empty(&rt->transfers)) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&rt->transfers);
+         q != ngx_queue_sentinel(&rt->transfers);
+         q = ngx_queue_next(q))
+    {
+        ngx_http_fota_progress(rt, ngx_queue_data(q, ngx_http_fota_ctx_t,
+                                                  queue));
+    }
+
+    if (rt->view == NULL || fota_view_begin(rt->view) != FOTA_OK) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&rt->transfers);
+         q != ngx_queue_sentinel(&rt->transfers);
+         q = next)
+    {
+        /* Only this request goes away below, and its place in the queue. */
+
+        next = ngx_queue_next(q);
+        ctx = ngx_queue_data(q, ngx_http_fota_ctx_t, queue);
+
+        if (ctx->has_token && !ctx->cut
+            && fota_view_cut(rt->view, &ctx->token))
+        {
+            ngx_http_fota_cut(rt, ctx);
+        }
+    }
+
+    fota_view_end(rt->view);
+}
+
+
+static void
+ngx_http_fota_cut(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
+{
+    struct linger        linger;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    /* All was handed over, and the request is only waiting to be closed. */
+
+    if (r->header_sent && r->out == NULL && !r->buffered && !c->buffered
+        && (r->upstream == NULL || r->upstream->cleanup == NULL))
+    {
+        return;
+    }
+
+    ctx->cut = 1;
+
+    ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
+                  "fota: download of rollout %uD cut", ctx->token.deployment);
+
+    ngx_http_fota_count(rt, TRANSFERS_CUT);
+
+    /*
+     * Megabytes may wait in the socket, and would still be delivered after
+     * an orderly close.  Other streams of an HTTP/2 connection must live.
+     */
+
+#if (NGX_HTTP_V2)
+    if (r->stream == NULL)
+#endif
+    {
+        linger.l_onoff = 1;
+        linger.l_linger = 0;
+
+        if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
+                       sizeof(struct linger))
+            == -1)
+        {
+            ngx_log_error(NGX_LOG_INFO, c->log, ngx_socket_errno,
+                          "setsockopt(SO_LINGER) failed");
+        }
+    }
+
+    ngx_http_finalize_request(r, NGX_HTTP_CLOSE);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* Bytes that were sent and not yet acknowledged, or -1. */
+
+static off_t
+ngx_http_fota_unacked(ngx_connection_t *c)
+{
+    int        queued;
+    u_char     info[256];
+    int64_t    n;
+    uint32_t   notsent;
+    uint64_t   acked, sent, again;
+    socklen_t  len;
+
+    len = sizeof(info);
+
+    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, (void *) info, &len) == 0
+        && len >= FOTA_TCPI_LEN)
+    {
+        ngx_memcpy(&acked, &info[FOTA_TCPI_BYTES_ACKED], sizeof(acked));
+        ngx_memcpy(&notsent, &info[FOTA_TCPI_NOTSENT], sizeof(notsent));
+        ngx_memcpy(&sent, &info[FOTA_TCPI_BYTES_SENT], sizeof(sent));
+        ngx_memcpy(&again, &info[FOTA_TCPI_BYTES_RETRANS], sizeof(again));
+
+        n = (int64_t) (sent - again - acked) + notsent;
+
+        return (n > 0) ? n : 0;
+    }
+
+    if (ioctl(c->fd, SIOCOUTQ, &queued) == 0) {
+        return queued;
+    }
+
+    return -1;
+}
+
+
+void
+ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+{
+    off_t              sent, unacked;
+    ngx_connection_t  *c;
+
+
+    ngx_http_fota_range(r, ctx);
+
+    c = r->connection;
+    sent = c->sent - (off_t) r->header_size;
+
+    ctx->sent = (sent > 0) ? sent : 0;
+    ctx->delivered = ctx->sent;
+
+    unacked = ngx_http_fota_unacked(c);
+
+    /* A Unix socket delivers what it takes. */
+
+    if (unacked > 0) {
+        ctx->delivered = (ctx->sent > unacked) ? ctx->sent - unacked : 0;
+    }
+}
+
+
+static void
+ngx_http_fota_range(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+{
+    u_char     *p, *end;
+    off_t       first, last;
+    ngx_str_t  *value;
+
+    if (r->headers_out.status == NGX_HTTP_OK
+        && r->headers_out.content_length_n > 0)
+    {
+        ctx->range_first = 0;
+        ctx->range_last = r->headers_out.content_length_n - 1;
+        ctx->has_range = 1;
+        return;
+    }
+
+    /* Several ranges have no such header. */
+
+    if (r->headers_out.status != NGX_HTTP_PARTIAL_CONTENT
+        || r->headers_out.content_range == NULL)
+    {
+        return;
+    }
+
+    value = &r->headers_out.content_range->value;
+    p = value->data;
+    end = p + value->len;
+
+    if (value->len < 6 || ngx_strncmp(p, "bytes ", 6) != 0) {
+        return;
+    }
+
+    for (p += 6, first = 0; p < end && *p >= '0' && *p <= '9'; p++) {
+        first = first * 10 + (*p - '0');
+    }
+
+    if (p == end || *p++ != '-') {
+        return;
+    }
+
+    for (last = 0; p < end && *p >= '0' && *p <= '9'; p++) {
+        last = last * 10 + (*p - '0');
+    }
+
+    ctx->range_first = first;
+    ctx->range_last = last;
+    ctx->has_range = 1;
+}
+
+
+ngx_int_t
+ngx_http_fota_log_handler(ngx_http_request_t *r)
+{
+    ngx_uint_t            class;
+    ngx_http_fota_rt_t   *rt;
+    ngx_http_fota_ctx_t  *ctx;
+
+    ctx = ngx_http_fota_get_ctx(r);
+
+    if (ctx == NULL || !ctx->transfer) {
+        return NGX_OK;
+    }
+
+    rt = ngx_http_fota_rt(r);
+    if (rt == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_fota_progress(rt, ctx);
+    ngx_http_fota_measure(r, ctx);
+
+    switch (r->headers_out.status) {
+
+    case NGX_HTTP_OK:
+        ngx_http_fota_count(rt, RANGE_200);
+        break;
+
+    case NGX_HTTP_PARTIAL_CONTENT:
+        ngx_http_fota_count(rt, RANGE_206);
+        break;
+
+    case NGX_HTTP_NOT_MODIFIED:
+        ngx_http_fota_count(rt, RANGE_304);
+        break;
+
+    case NGX_HTTP_NOT_FOUND:
+        ngx_http_fota_count(rt, RANGE_404);
+        break;
+
+    case NGX_HTTP_PRECONDITION_FAILED:
+        ngx_http_fota_count(rt, RANGE_412);
+        break;
+
+    case NGX_HTTP_RANGE_NOT_SATISFIABLE:
+        ngx_http_fota_count(rt, RANGE_416);
+        break;
+
+    default:
+        ngx_http_fota_count(rt, RANGE_OTHER);
+        break;
+    }
+
+    if (r->headers_out.status != NGX_HTTP_OK
+        && r->headers_out.status != NGX_HTTP_PARTIAL_CONTENT)
+    {
+        return NGX_OK;
+    }
+
+    class = ctx->has_token ? ctx->token.rate_class : 0;
+    class = ngx_min(class, NGX_HTTP_FOTA_CLASSES - 1);
+
+    (void) ngx_atomic_fetch_add(&rt->shm->sent[class], ctx->sent);
+    (void) ngx_atomic_fetch_add(&rt->shm->delivered[class], ctx->delivered);
+
+    if (ctx->has_token && ctx->has_range && !r->header_only
+        && rt->spool != NULL)
+    {
+        ngx_http_fota_note_bytes(rt, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_fota_note_bytes(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
+{
+    uint8_t     text[512];
+    fota_jw_t   w;
+    fota_buf_t  out;
+
+    fota_buf_fixed(&out, text, sizeof(text));
+    fota_jw_init(&w, &out);
+
+    fota_jw_object(&w, NULL);
+    fota_jw_cstr(&w, "t", "bytes");
+    fota_jw_uint(&w, "tenant", ctx->token.tenant);
+    fota_jw_uint(&w, "node", rt->node);
+    fota_jw_hex(&w, "artifact", ctx->sha256, sizeof(ctx->sha256));
+    fota_jw_hex(&w, "tag", ctx->token.device, sizeof(ctx->token.device));
+    fota_jw_uint(&w, "rollout", ctx->token.deployment);
+    fota_jw_uint(&w, "first", ctx->range_first);
+    fota_jw_uint(&w, "last", ctx->range_last);
+    fota_jw_uint(&w, "delivered", ctx->delivered);
+    fota_jw_uint(&w, "sent", ctx->sent);
+    fota_jw_end_object(&w);
+
+    if (out.status == FOTA_OK) {
+        (void) ngx_http_fota_spool_note(rt, NULL, fota_buf_slice(&out));
+    }
+}

@@ -1,0 +1,713 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+/* Setters of directives whose values have structure. */
+
+#include "ngx_http_fota.h"
+#include "ngx_http_fota_args.h"
+
+
+#define FOTA_MAP_MIN     (1024 * 1024)
+#define FOTA_SPOOL_MIN   (1024 * 1024)
+#define FOTA_ZONE_MIN    (1024 * 1024)
+
+
+static char *ngx_http_fota_lua_read(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *source);
+
+
+char *
+ngx_http_fota_set_db(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    ngx_str_t        *value;
+    ngx_file_info_t   fi;
+
+    if (mcf->db.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    mcf->map_size = FOTA_STORE_MAP_DEFAULT;
+
+    if (ngx_http_fota_args_path(cf, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3
+        && ngx_http_fota_args_size(cf, &value[2], "map_size=", FOTA_MAP_MIN,
+                                   &mcf->map_size)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->db = value[1];
+
+    /*
+     * Only looked at: the database is opened by workers alone, because an
+     * LMDB environment does not survive fork() and would be root's here.
+     */
+
+    if (ngx_file_info(mcf->db.data, &fi) == NGX_FILE_ERROR) {
+
+        if (ngx_errno != NGX_ENOENT) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                               "policy directory \"%V\" cannot be used",
+                               &mcf->db);
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "policy directory \"%V\" does not exist yet, "
+                           "checks answer 503 until it does", &mcf->db);
+        return NGX_CONF_OK;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is not a directory", &mcf->db);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (mcf->zone_name.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[2]);
+
+    if (size == NGX_ERROR || value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (size < FOTA_ZONE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too small, at least 1m is needed",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->zone_name = value[1];
+    mcf->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    ngx_str_t  *value;
+
+    if (mcf->node_id.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0 || value[1].len > FOTA_NAME_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "node name must have 1 to %d bytes",
+                           FOTA_NAME_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->node_id = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    ngx_str_t        *value;
+    ngx_uint_t        i;
+    ngx_file_info_t   fi;
+
+    if (mcf->spool.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    mcf->spool_size = 1024 * 1024 * 1024;
+    mcf->spool_commit = 10;
+    mcf->spool_memory = 0;
+
+    if (ngx_http_fota_args_path(cf, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_fota_args_is(&value[i], "ack=")) {
+
+            if (ngx_strcmp(&value[i].data[4], "disk") == 0) {
+                mcf->spool_memory = 0;
+
+            } else if (ngx_strcmp(&value[i].data[4], "memory") == 0) {
+                mcf->spool_memory = 1;
+
+            } else {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid value \"%V\", it must be "
+                                   "\"ack=disk\" or \"ack=memory\"",
+                                   &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "commit=")) {
+
+            if (ngx_http_fota_args_msec(cf, &value[i], "commit=", 1, 1000,
+                                        &mcf->spool_commit)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "size=")) {
+
+            if (ngx_http_fota_args_size(cf, &value[i], "size=",
+                                        FOTA_SPOOL_MIN, &mcf->spool_size)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else {
+            return ngx_http_fota_args_unknown(cf, &value[i]);
+        }
+    }
+
+    mcf->spool = value[1];
+
+    if (ngx_file_info(mcf->spool.data, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "spool directory \"%V\" cannot be used",
+                           &mcf->spool);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is not a directory", &mcf->spool);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_fota_args_writable(cf, &mcf->spool, &fi) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->thread_pool = ngx_thread_pool_add(cf, NULL);
+
+    return (mcf->thread_pool == NULL) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    ngx_str_t    s, *value;
+    ngx_uint_t   i;
+    fota_geo_t  *geo;
+    const char  *reason;
+
+    if (mcf->geo_file.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    mcf->geo_reload = 60;
+    mcf->geo_layout = FOTA_GEO_AUTO;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_fota_args_is(&value[i], "asn=")) {
+
+            mcf->geo_asn.data = value[i].data + 4;
+            mcf->geo_asn.len = value[i].len - 4;
+
+            if (ngx_http_fota_args_file(cf, &mcf->geo_asn) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "auto_reload=")) {
+
+            s.data = value[i].data + 12;
+            s.len = value[i].len - 12;
+
+            mcf->geo_reload = ngx_parse_time(&s, 1);
+
+            if (mcf->geo_reload == (time_t) NGX_ERROR || s.len == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid time \"%V\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "fields=")) {
+
+            if (ngx_strcmp(&value[i].data[7], "auto") == 0) {
+                mcf->geo_layout = FOTA_GEO_AUTO;
+
+            } else if (ngx_strcmp(&value[i].data[7], "flat") == 0) {
+                mcf->geo_layout = FOTA_GEO_FLAT;
+
+            } else if (ngx_strcmp(&value[i].data[7], "maxmind") == 0) {
+                mcf->geo_layout = FOTA_GEO_MAXMIND;
+
+            } else {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid value \"%V\", it must be "
+                                   "\"fields=auto\", \"fields=flat\" or "
+                                   "\"fields=maxmind\"", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (i == 1 || (i == 2 && mcf->geo_file6.len == 0)) {
+
+            if (ngx_http_fota_args_file(cf, &value[i]) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            if (i == 1) {
+                mcf->geo_file = value[i];
+
+            } else {
+                mcf->geo_file6 = value[i];
+            }
+
+        } else {
+            return ngx_http_fota_args_unknown(cf, &value[i]);
+        }
+    }
+
+    if (mcf->geo_file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"fota_geoip\" needs a file in front");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_fota_geo_open(mcf, &geo, &reason) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "location database \"%V\" cannot be used: %s",
+                           &mcf->geo_file, reason);
+        return NGX_CONF_ERROR;
+    }
+
+    fota_geo_close(geo);
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_select(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    double       n;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_fota_args_is(&value[i], "band=")) {
+
+            if (ngx_http_fota_args_double(cf, &value[i], "band=", 1, 100,
+                                          &mcf->select.band)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "band_km=")) {
+
+            if (ngx_http_fota_args_double(cf, &value[i], "band_km=", 0,
+                                          20038, &mcf->select.band_km)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "max_km=")) {
+
+            if (ngx_http_fota_args_double(cf, &value[i], "max_km=", 0, 20038,
+                                          &mcf->select.max_km)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_fota_args_is(&value[i], "min=")) {
+
+            if (ngx_http_fota_args_double(cf, &value[i], "min=", 1, 64, &n)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            mcf->select.min = (uint32_t) n;
+
+        } else if (ngx_http_fota_args_is(&value[i], "health=")) {
+
+            if (ngx_http_fota_args_sec(cf, &value[i], "health=", 1, 86400,
+                                       &mcf->select.health_s)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else {
+            return ngx_http_fota_args_unknown(cf, &value[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    ssize_t     rate;
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n > 255) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid rate class \"%V\", it must be 0 to 255",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rate = ngx_parse_size(&value[2]);
+
+    if (rate == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid rate \"%V\", it must be bytes per second "
+                           "like \"512k\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->rates[n] = rate;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_lua(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    char         err[512], *rv;
+    ngx_str_t   *value;
+    const char  *conflict;
+
+    if (mcf->lua_name.len) {
+        return "is duplicate: one of \"fota_lua\" and \"fota_lua_trusted\"";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_fota_args_file(cf, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    conflict = fota_script_conflict();
+
+    if (conflict != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", conflict);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_fota_lua_read(cf, &value[1], &mcf->lua_source);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (fota_script_compile(fota_slice(mcf->lua_source.data,
+                                       mcf->lua_source.len),
+                            (char *) value[1].data, err, sizeof(err))
+        != FOTA_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err);
+        return NGX_CONF_ERROR;
+    }
+
+    mcf->lua_name = value[1];
+    mcf->lua_trusted = cmd->offset;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_fota_lua_read(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *source)
+{
+    ssize_t     n;
+    ngx_file_t  file;
+
+    ngx_memzero(&file, sizeof(ngx_file_t));
+    file.name = *name;
+    file.log = cf->log;
+
+    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE
+        || ngx_fd_info(file.fd, &file.info) == NGX_FILE_ERROR)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%V\" cannot be read", name);
+
+        if (file.fd != NGX_INVALID_FILE) {
+            (void) ngx_close_file(file.fd);
+        }
+
+        return NGX_CONF_ERROR;
+    }
+
+    source->len = ngx_file_size(&file.info);
+    source->data = NULL;
+
+    if (source->len <= 1024 * 1024) {
+        source->data = ngx_palloc(cf->pool, source->len + 1);
+    }
+
+    n = (source->data == NULL)
+        ? NGX_ERROR
+        : ngx_read_file(&file, source->data, source->len, 0);
+
+    (void) ngx_close_file(file.fd);
+
+    if (n != (ssize_t) source->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" cannot be read or is over 1 MiB", name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_lua_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_main_conf_t *mcf = conf;
+
+    double       n;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_fota_args_is(&value[i], "instructions=")) {
+
+            if (ngx_http_fota_args_double(cf, &value[i], "instructions=",
+                                          1000, 100000000, &n)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            mcf->lua_instructions = (ngx_uint_t) n;
+
+        } else if (ngx_http_fota_args_is(&value[i], "memory=")) {
+
+            if (ngx_http_fota_args_size(cf, &value[i], "memory=",
+                                        256 * 1024, &mcf->lua_memory)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else {
+            return ngx_http_fota_args_unknown(cf, &value[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_loc_conf_t *lcf = conf;
+
+    u_char      *p, *end;
+    ngx_int_t    four, six;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (lcf->bind != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    lcf->bind = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 4 && ngx_strcmp(value[i].data, "cert") == 0) {
+            lcf->bind |= FOTA_TOKEN_F_CERT;
+            continue;
+        }
+
+        if (value[i].len == 3 && ngx_strcmp(value[i].data, "off") == 0) {
+            lcf->bind = 0;
+            continue;
+        }
+
+        if (!ngx_http_fota_args_is(&value[i], "ip=")) {
+            return ngx_http_fota_args_unknown(cf, &value[i]);
+        }
+
+        end = value[i].data + value[i].len;
+        p = ngx_strlchr(value[i].data, end, ',');
+
+        four = NGX_ERROR;
+        six = NGX_ERROR;
+
+        if (p != NULL) {
+            four = ngx_atoi(value[i].data + 3, p - value[i].data - 3);
+            six = ngx_atoi(p + 1, end - p - 1);
+        }
+
+        if (four < 8 || four > 32 || six < 16 || six > 128) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid value \"%V\", it must be "
+                               "\"ip=V4,V6\" with prefix lengths of 8 to 32 "
+                               "and 16 to 128", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        lcf->bind |= FOTA_TOKEN_F_IP;
+        lcf->bind4 = four;
+        lcf->bind6 = six;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_seen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_fota_loc_conf_t *lcf = conf;
+
+    uint32_t    s;
+    ngx_str_t  *value;
+
+    if (lcf->seen != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        lcf->seen = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        lcf->seen = 0;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"on\" or "
+                           "\"off\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3) {
+
+        if (!ngx_http_fota_args_is(&value[2], "interval=")) {
+            return ngx_http_fota_args_unknown(cf, &value[2]);
+        }
+
+        if (ngx_http_fota_args_sec(cf, &value[2], "interval=", 1, 86400, &s)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        lcf->seen_interval = s;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_fota_set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char *p = conf;
+
+    char                      *rv;
+    ngx_flag_t                *flag;
+    ngx_command_t              plain;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    /* The slot's "post" means something else there. */
+
+    plain = *cmd;
+    plain.post = NULL;
+
+    rv = ngx_conf_set_flag_slot(cf, &plain, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    flag = (ngx_flag_t *) (p + cmd->offset);
+
+    if (*flag == 0) {
+        return NGX_CONF_OK;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler != NULL) {
+        return "cannot stand beside another content handler";
+    }
+
+    clcf->handler = (ngx_http_handler_pt) cmd->post;
+
+    return NGX_CONF_OK;
+}

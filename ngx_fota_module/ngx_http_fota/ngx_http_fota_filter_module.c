@@ -1,0 +1,337 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+/*
+ * A header filter in front of nginx's conditional and range filters.
+ *
+ * Artifacts that come from the origin get the same validators as those on
+ * disk, so that a download goes on across nodes and across the two.  Ranges
+ * that nginx would answer with the whole file (more than the limit, or more
+ * bytes than the file has) are refused: a device on a metered line asked for
+ * less, not for more.
+ */
+
+#include "ngx_http_fota.h"
+
+
+static ngx_int_t ngx_http_fota_filter_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_fota_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_fota_filter_digest(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx);
+static ngx_int_t ngx_http_fota_filter_ranges(ngx_http_request_t *r,
+    ngx_uint_t max);
+static ngx_uint_t ngx_http_fota_if_range(ngx_http_request_t *r);
+
+
+static ngx_http_module_t  ngx_http_fota_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_fota_filter_init,             /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_fota_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_fota_filter_module_ctx,      /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+static ngx_int_t
+ngx_http_fota_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_fota_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_fota_module);
+
+    if (!mcf->used) {
+        return NGX_OK;
+    }
+
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_fota_header_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_fota_header_filter(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 max;
+    ngx_http_fota_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_fota_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_fota_module);
+
+    if (r != r->main || (!lcf->download && !lcf->digest)) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_fota_get_ctx(r);
+
+    if (ctx == NULL && lcf->digest) {
+        ctx = ngx_http_fota_make_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx == NULL || ctx->answered) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (lcf->digest && !ctx->served
+        && (r->headers_out.status == NGX_HTTP_OK
+            || r->headers_out.status == NGX_HTTP_PARTIAL_CONTENT
+            || r->headers_out.status == NGX_HTTP_NOT_MODIFIED))
+    {
+        rc = ngx_http_fota_filter_digest(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (r->headers_in.range == NULL || !r->allow_ranges
+        || r->headers_out.status != NGX_HTTP_OK
+        || r->headers_out.content_length_n == -1)
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    max = lcf->max_ranges;
+
+    if (ctx->has_token && (ctx->token.flags & FOTA_TOKEN_F_SINGLE)) {
+        max = 1;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    max = ngx_min(max, clcf->max_ranges);
+
+    rc = ngx_http_fota_filter_ranges(r, max);
+
+    return (rc == NGX_OK) ? ngx_http_next_header_filter(r) : rc;
+}
+
+
+/* The origin's validators give way to the artifact's. */
+
+static ngx_int_t
+ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+{
+    int                    rc;
+    ngx_uint_t             i;
+    ngx_list_part_t       *part;
+    ngx_table_elt_t       *h;
+    ngx_http_fota_rt_t    *rt;
+    fota_artifact_info_t   info;
+
+    if (ngx_http_fota_uri_hash(r, ctx) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    part = &r->headers_out.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if ((h[i].key.len == 4
+             && ngx_strncasecmp(h[i].key.data, (u_char *) "ETag", 4) == 0)
+            || (h[i].key.len == 11
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Repr-Digest",
+                                   11)
+                   == 0))
+        {
+            h[i].hash = 0;
+        }
+    }
+
+    ngx_http_clear_etag(r);
+    ngx_http_clear_last_modified(r);
+
+    rt = ngx_http_fota_rt(r);
+
+    if (ngx_http_fota_begin(rt, ctx) == FOTA_OK) {
+
+        rc = fota_view_artifact(rt->view, ctx->sha256, &info);
+
+        ngx_http_fota_end(rt);
+
+        if (rc == FOTA_OK) {
+            r->headers_out.last_modified_time = (time_t) info.published;
+        }
+    }
+
+    return ngx_http_fota_digest_headers(r, ctx->sha256);
+}
+
+
+static ngx_int_t
+ngx_http_fota_filter_ranges(ngx_http_request_t *r, ngx_uint_t max)
+{
+    off_t        first, last, size, sum;
+    u_char      *p, *end;
+    ngx_str_t   *value;
+    ngx_uint_t   n;
+
+    value = &r->headers_in.range->value;
+
+    if (value->len < 7
+        || ngx_strncasecmp(value->data, (u_char *) "bytes=", 6) != 0
+        || !ngx_http_fota_if_range(r))
+    {
+        return NGX_OK;
+    }
+
+    size = r->headers_out.content_length_n;
+    sum = 0;
+    n = 0;
+
+    /*
+     * Only counted and added up here: what is malformed or cannot be
+     * satisfied is left to nginx, which answers 416 by itself.
+     */
+
+    for (p = value->data + 6, end = value->data + value->len; p < end; p++) {
+
+        first = -1;
+        last = -1;
+
+        while (p < end && *p == ' ') { p++; }
+
+        if (p < end && *p >= '0' && *p <= '9') {
+            for (first = 0; p < end && *p >= '0' && *p <= '9'; p++) {
+                if (first < size) {
+                    first = first * 10 + (*p - '0');
+                }
+            }
+        }
+
+        while (p < end && *p == ' ') { p++; }
+
+        if (p == end || *p++ != '-') {
+            return NGX_OK;
+        }
+
+        while (p < end && *p == ' ') { p++; }
+
+        if (p < end && *p >= '0' && *p <= '9') {
+            for (last = 0; p < end && *p >= '0' && *p <= '9'; p++) {
+                if (last < size) {
+                    last = last * 10 + (*p - '0');
+                }
+            }
+        }
+
+        while (p < end && *p == ' ') { p++; }
+
+        if (p < end && *p != ',') {
+            return NGX_OK;
+        }
+
+        if (first == -1) {
+            first = (last < size) ? size - last : 0;
+            last = size - 1;
+
+        } else if (last == -1 || last >= size) {
+            last = size - 1;
+        }
+
+        if (first <= last) {
+            sum += last - first + 1;
+        }
+
+        if (++n > max) {
+            goto refused;
+        }
+    }
+
+    if (n < 2 || sum <= size) {
+        return NGX_OK;
+    }
+
+refused:
+
+    /* As the range filter does it. */
+
+    r->headers_out.status = NGX_HTTP_RANGE_NOT_SATISFIABLE;
+
+    p = ngx_pnalloc(r->pool, sizeof("bytes */") - 1 + NGX_OFF_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    end = ngx_sprintf(p, "bytes */%O", size);
+
+    if (ngx_http_fota_header(r, "Content-Range", (char *) p, end - p)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_clear_content_length(r);
+
+    return NGX_HTTP_RANGE_NOT_SATISFIABLE;
+}
+
+
+/* Do the ranges count?  Without them the whole file is what was asked for. */
+
+static ngx_uint_t
+ngx_http_fota_if_range(ngx_http_request_t *r)
+{
+    ngx_str_t  *value;
+
+    if (r->headers_in.if_range == NULL) {
+        return 1;
+    }
+
+    value = &r->headers_in.if_range->value;
+
+    if (value->len >= 2 && value->data[value->len - 1] == '"') {
+        return r->headers_out.etag != NULL
+               && r->headers_out.etag->value.len == value->len
+               && ngx_strncmp(value->data, r->headers_out.etag->value.data,
+                              value->len)
+                  == 0;
+    }
+
+    return r->headers_out.last_modified_time != -1
+           && ngx_parse_http_time(value->data, value->len)
+              == r->headers_out.last_modified_time;
+}

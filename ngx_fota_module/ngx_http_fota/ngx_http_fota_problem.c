@@ -1,0 +1,199 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+/* Answers we write ourselves: JSON, text and problem documents (RFC 9457). */
+
+#include "ngx_http_fota.h"
+
+
+static const char *ngx_http_fota_title(ngx_uint_t status);
+static void ngx_http_fota_count_problem(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+
+ngx_int_t
+ngx_http_fota_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, const u_char *data, size_t len)
+{
+    ngx_int_t             rc;
+    ngx_buf_t            *b;
+    ngx_chain_t           out;
+    ngx_http_fota_ctx_t  *ctx;
+
+    ctx = ngx_http_fota_get_ctx(r);
+
+    if (ctx != NULL) {
+        ctx->answered = 1;
+    }
+
+    b = ngx_create_temp_buf(r->pool, len ? len : 1);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, data, len);
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type.len = ngx_strlen(type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    if (ngx_http_fota_header(r, "Cache-Control", "no-store",
+                             sizeof("no-store") - 1)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_fota_problem(ngx_http_request_t *r, ngx_uint_t status,
+    const char *code, const char *field, const char *detail)
+{
+    uint8_t     text[1536];
+    fota_buf_t  out;
+
+    ngx_http_fota_count_problem(r, status);
+
+    fota_buf_fixed(&out, text, sizeof(text));
+
+    if (fota_answer_problem(&out, (int) status, code,
+                            ngx_http_fota_title(status), field, detail)
+        != FOTA_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_fota_send(r, status, "application/problem+json",
+                              out.start, out.len);
+}
+
+
+ngx_int_t
+ngx_http_fota_problem_retry(ngx_http_request_t *r, ngx_uint_t status,
+    const char *code, const char *detail, ngx_uint_t retry)
+{
+    u_char  *p, *value;
+
+    value = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_sprintf(value, "%ui", retry);
+
+    if (ngx_http_fota_header(r, "Retry-After", (char *) value, p - value)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_fota_problem(r, status, code, NULL, detail);
+}
+
+
+static const char *
+ngx_http_fota_title(ngx_uint_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_BAD_REQUEST:
+        return "Bad request";
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return "Unauthorized";
+
+    case NGX_HTTP_FORBIDDEN:
+        return "Forbidden";
+
+    case NGX_HTTP_NOT_FOUND:
+        return "Not found";
+
+    case NGX_HTTP_NOT_ALLOWED:
+        return "Method not allowed";
+
+    case 410:
+        return "Gone";
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return "Content too large";
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return "Too many requests";
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return "Service unavailable";
+
+    default:
+        return "Internal error";
+    }
+}
+
+
+static void
+ngx_http_fota_count_problem(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_http_fota_rt_t        *rt;
+    ngx_http_fota_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_fota_module);
+
+    if (!lcf->check && !lcf->report && !lcf->explain) {
+        return;
+    }
+
+    rt = ngx_http_fota_rt(r);
+    if (rt == NULL) {
+        return;
+    }
+
+    switch (status) {
+
+    case NGX_HTTP_BAD_REQUEST:
+        ngx_http_fota_count(rt, CHECK_400);
+        break;
+
+    case NGX_HTTP_UNAUTHORIZED:
+        ngx_http_fota_count(rt, CHECK_401);
+        break;
+
+    case NGX_HTTP_FORBIDDEN:
+        ngx_http_fota_count(rt, CHECK_403);
+        break;
+
+    case NGX_HTTP_NOT_FOUND:
+        ngx_http_fota_count(rt, CHECK_404);
+        break;
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        ngx_http_fota_count(rt, CHECK_413);
+        break;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        ngx_http_fota_count(rt, CHECK_503);
+        break;
+
+    default:
+        ngx_http_fota_count(rt, CHECK_OTHER);
+        break;
+    }
+}

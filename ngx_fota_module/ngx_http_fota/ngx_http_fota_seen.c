@@ -1,0 +1,123 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+/*
+ * "seen" records: a device's first check, a new version, and then one record
+ * per interval.  The table forgets when two devices share a place, which
+ * only costs a record more.
+ */
+
+#include "ngx_http_fota_case.h"
+
+
+#define FOTA_SEEN_MAX  4096
+
+
+static void ngx_http_fota_seen_write(ngx_http_fota_case_t *c);
+
+
+void
+ngx_http_fota_seen(ngx_http_fota_case_t *c)
+{
+    uint32_t               device, version, now;
+    uint64_t               hash;
+    ngx_http_fota_shm_t   *shm;
+    ngx_http_fota_seen_t  *s;
+
+    shm = c->rt->shm;
+    now = (uint32_t) ngx_time();
+
+    hash = fota_siphash(c->tenant->id, 0, c->req->device.data,
+                        c->req->device.len);
+    version = (uint32_t) fota_siphash(c->product->id, c->req->kind,
+                                      c->req->version.data,
+                                      c->req->version.len);
+
+    s = &shm->seen[hash & (shm->nseen - 1)];
+
+    device = (uint32_t) (hash >> 32);
+    device = device ? device : 1;
+
+    if (s->device == device && s->version == version
+        && now - s->at < (uint32_t) c->conf->seen_interval)
+    {
+        return;
+    }
+
+    s->device = device;
+    s->version = version;
+    s->at = now;
+
+    ngx_http_fota_seen_write(c);
+}
+
+
+static void
+ngx_http_fota_seen_write(ngx_http_fota_case_t *c)
+{
+    uint8_t                 text[FOTA_SEEN_MAX];
+    fota_jw_t               w;
+    fota_buf_t              out;
+    const fota_location_t  *loc;
+
+    fota_buf_fixed(&out, text, sizeof(text));
+    fota_jw_init(&w, &out);
+
+    ngx_http_fota_self(c->rt);
+    loc = ngx_http_fota_locate(&c->facts);
+
+    fota_jw_object(&w, NULL);
+    fota_jw_cstr(&w, "t", "seen");
+    fota_jw_uint(&w, "tenant", c->tenant->id);
+    fota_jw_str(&w, "device", c->req->device);
+    fota_jw_str(&w, "product", c->req->product);
+    fota_jw_uint(&w, "node", c->rt->node);
+    fota_jw_str(&w, "version", c->req->version);
+    fota_jw_cstr(&w, "kind", fota_kind_name(c->req->kind));
+
+    if (c->req->tz.len) {
+        fota_jw_str(&w, "tz", c->req->tz);
+
+    } else if (loc->tz[0] != '\0') {
+        fota_jw_cstr(&w, "tz", loc->tz);
+    }
+
+    if (loc->country[0] != '\0') {
+        fota_jw_cstr(&w, "country", loc->country);
+    }
+
+    if (loc->continent[0] != '\0') {
+        fota_jw_cstr(&w, "continent", loc->continent);
+    }
+
+    if (loc->region_code[0] != '\0') {
+        fota_jw_cstr(&w, "region_code", loc->region_code);
+    }
+
+    if (loc->region[0] != '\0') {
+        fota_jw_cstr(&w, "region", loc->region);
+    }
+
+    if (loc->city[0] != '\0') {
+        fota_jw_cstr(&w, "city", loc->city);
+    }
+
+    if (loc->asn != 0) {
+        fota_jw_uint(&w, "asn", loc->asn);
+    }
+
+    fota_jw_cstr(&w, "reason", fota_reason_name(c->decision.reason));
+
+    if (c->decision.reason == FOTA_R_OFFER) {
+        fota_jw_uint(&w, "rollout", c->decision.rollout->id);
+    }
+
+    fota_jw_end_object(&w);
+
+    if (out.status == FOTA_OK) {
+        (void) ngx_http_fota_spool_note(c->rt, NULL, fota_buf_slice(&out));
+    }
+}

@@ -1,0 +1,275 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+/*
+ * Download tokens in the access phase, so that they guard proxied locations
+ * too.  Expiry is asked when a request starts and never again, and can be
+ * told from forgery: 401 means "check again", 403 "never retry".
+ */
+
+#include "ngx_http_fota.h"
+
+
+static ngx_int_t ngx_http_fota_token_check(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt, fota_str_t text);
+static fota_str_t ngx_http_fota_token_text(ngx_http_request_t *r);
+static ngx_int_t ngx_http_fota_token_refuse(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx, ngx_uint_t status, const char *error,
+    const char *header, const char *detail);
+
+
+ngx_int_t
+ngx_http_fota_token_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    fota_str_t                 text;
+    ngx_http_fota_rt_t        *rt;
+    ngx_http_fota_ctx_t       *ctx;
+    ngx_http_fota_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_fota_module);
+
+    if (lcf->token == NGX_HTTP_FOTA_TOKEN_OFF || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    rt = ngx_http_fota_rt(r);
+    ctx = ngx_http_fota_make_ctx(r);
+
+    if (rt == NULL || ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* On the way to the origin the first location has asked already. */
+
+    if (ctx->has_token) {
+        return NGX_OK;
+    }
+
+    text = ngx_http_fota_token_text(r);
+
+    if (text.data == NULL) {
+
+        if (lcf->token == NGX_HTTP_FOTA_TOKEN_OPTIONAL) {
+            return NGX_DECLINED;
+        }
+
+        ngx_http_fota_count(rt, TOKEN_MISSING);
+
+        rc = ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                        "missing", "FOTA",
+                                        "a download token is needed");
+
+    } else if (ngx_http_fota_uri_hash(r, ctx) != NGX_OK) {
+
+        ngx_http_fota_count(rt, TOKEN_MALFORMED);
+
+        rc = ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                        "malformed",
+                                        "FOTA error=\"malformed\"",
+                                        "the address names no artifact");
+
+    } else {
+        rc = ngx_http_fota_token_check(r, ctx, rt, text);
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        /* Good: downloads of it are followed until they end. */
+
+        ctx->has_token = 1;
+        ngx_http_fota_count(rt, TOKEN_OK);
+
+        if (rt->conf->rates[ctx->token.rate_class] != 0) {
+            r->limit_rate = rt->conf->rates[ctx->token.rate_class];
+            r->limit_rate_set = 1;
+        }
+
+        ngx_http_fota_transfer_begin(r, ctx, rt);
+
+        return NGX_OK;
+    }
+
+    ngx_http_finalize_request(r, rc);
+
+    return NGX_DONE;
+}
+
+
+/* NGX_DECLINED when all is well, else the result of answering. */
+
+static ngx_int_t
+ngx_http_fota_token_check(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_http_fota_rt_t *rt, fota_str_t text)
+{
+    int                rc;
+    uint8_t            raw[FOTA_TOKEN_LEN], addr[16], cert[32], family;
+    fota_hmac_t       *key;
+    fota_token_t      *t;
+    fota_token_ctx_t   tc;
+
+    t = &ctx->token;
+
+    if (fota_token_parse(t, raw, text) != FOTA_OK) {
+        ngx_memzero(t, sizeof(fota_token_t));
+        ngx_http_fota_count(rt, TOKEN_MALFORMED);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                          "malformed",
+                                          "FOTA error=\"malformed\"",
+                                          "the token cannot be read");
+    }
+
+    ngx_memzero(&tc, sizeof(fota_token_ctx_t));
+
+    tc.artifact = ctx->sha256;
+    tc.now = (uint32_t) ngx_time();
+
+    if (ngx_http_fota_addr(r, addr, &family) == NGX_OK) {
+        tc.addr = addr;
+    }
+
+    if ((t->flags & FOTA_TOKEN_F_CERT)
+        && ngx_http_fota_cert(r, cert) == NGX_OK)
+    {
+        tc.cert = cert;
+    }
+
+    rc = ngx_http_fota_begin(rt, ctx);
+    if (rc != FOTA_OK) {
+        return ngx_http_fota_no_policy(r, rc);
+    }
+
+    ngx_http_fota_self(rt);
+    tc.scope = rt->group;
+
+    key = fota_view_download_key(rt->view, t->scope, t->kid);
+
+    if (key == NULL) {
+        rc = (t->scope != 0 && t->scope != rt->group) ? FOTA_SCOPE
+                                                      : FOTA_UNKNOWN_KEY;
+    } else {
+        rc = fota_token_verify(key, t, raw, &tc);
+    }
+
+    if (rc == FOTA_OK) {
+        rc = fota_view_denied(rt->view, t);
+    }
+
+    ngx_http_fota_end(rt);
+
+    switch (rc) {
+
+    case FOTA_OK:
+        break;
+
+    case FOTA_UNKNOWN_KEY:
+        ngx_http_fota_count(rt, TOKEN_UNKNOWN_KID);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                          "unknown_kid",
+                                          "FOTA error=\"unknown_kid\"",
+                                          "the token's key is not known; "
+                                          "check again for a new one");
+
+    case FOTA_EXPIRED:
+        ngx_http_fota_count(rt, TOKEN_EXPIRED);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
+                                          "expired",
+                                          "FOTA error=\"expired\"",
+                                          "check again for a new token");
+
+    case FOTA_SCOPE:
+        ngx_http_fota_count(rt, TOKEN_SCOPE);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                          "scope", "FOTA error=\"scope\"",
+                                          "the token is for other nodes");
+
+    case FOTA_BINDING:
+
+        if (!(t->flags & FOTA_TOKEN_F_IP)
+            || ((t->flags & FOTA_TOKEN_F_CERT) && tc.cert == NULL))
+        {
+            ngx_http_fota_count(rt, TOKEN_CERT);
+            return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                              "cert", "FOTA error=\"cert\"",
+                                              "the token is bound to another "
+                                              "certificate");
+        }
+
+        ngx_http_fota_count(rt, TOKEN_IP);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN, "ip",
+                                          "FOTA error=\"ip\"",
+                                          "the token is bound to another "
+                                          "address");
+
+    case FOTA_FORGED:
+        ngx_http_fota_count(rt, TOKEN_MAC);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN, "mac",
+                                          "FOTA error=\"mac\"",
+                                          "the token does not verify");
+
+    case FOTA_REVOKED:
+        ngx_http_fota_count(rt, TOKEN_REVOKED);
+        return ngx_http_fota_token_refuse(r, ctx, 410, "revoked",
+                                          "FOTA error=\"revoked\"",
+                                          "the token was revoked");
+
+    default:
+        return ngx_http_fota_no_policy(r, rc);
+    }
+
+    if (!(t->flags & FOTA_TOKEN_F_ONCE)) {
+        return NGX_DECLINED;
+    }
+
+    switch (ngx_http_fota_zone_once(rt, t, ngx_time())) {
+
+    case NGX_OK:
+        return NGX_DECLINED;
+
+    case NGX_DECLINED:
+        ngx_http_fota_count(rt, TOKEN_USED);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN, "used",
+                                          "FOTA error=\"used\"",
+                                          "the token was good once");
+
+    default:
+        return ngx_http_fota_problem_retry(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                           "busy", "too many tokens that are "
+                                           "good once are in use",
+                                           NGX_HTTP_FOTA_RETRY_AFTER);
+    }
+}
+
+
+static fota_str_t
+ngx_http_fota_token_text(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    if (ngx_http_arg(r, (u_char *) "t", 1, &value) == NGX_OK) {
+        return fota_slice(value.data, value.len);
+    }
+
+    return ngx_http_fota_authorization(r, "FOTA");
+}
+
+
+static ngx_int_t
+ngx_http_fota_token_refuse(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_uint_t status, const char *error, const char *header,
+    const char *detail)
+{
+    ctx->token_error = error;
+
+    if (ngx_http_fota_header(r, "WWW-Authenticate", header,
+                             ngx_strlen(header))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_fota_problem(r, status, error, NULL, detail);
+}
