@@ -101,8 +101,8 @@ PROGRAMS := $(if $(CORE_SRC),$(B)/libfotacore.a) \
 MODULE := $(if $(GLUE_SRC),$(B)/module/ngx_http_fota_module.so)
 
 
-.PHONY: all deps build programs module unit units props replay lint e2e test \
-	asan asan-nginx asan-build fuzz fuzzers bench run stop clean-run clean \
+.PHONY: all deps build programs module unit units props tools replay lint \
+	e2e test asan asan-nginx asan-build fuzz fuzzers bench run stop clean-run clean \
 	coverage FORCE
 
 .DEFAULT_GOAL = build
@@ -218,6 +218,23 @@ $(B)/tests/%: $(B)/obj/tests/prop/%.o $(PROP_SUPPORT) $(B)/libfotacore.a
 	$(Q)$(LINK) -o $@ $^ $(UNIT_LIBS)
 
 props: $(PROPS)
+	@:
+
+
+# Tools of the tests: the files with main(); they share the others.
+
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+TOOL_MAIN := $(shell grep -lw '^main' $(TOOL_SRC) /dev/null)
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(TOOL_MAIN))
+TOOL_SUPPORT := $(call obj,$(filter-out $(TOOL_MAIN),$(TOOL_SRC)))
+
+$(TOOLS): $(B)/tests/%: $(B)/obj/tests/tools/%.o $(TOOL_SUPPORT) \
+		$(B)/libfotacore.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(CLI_LIBS)
+
+tools: $(TOOLS)
 	@:
 
 
@@ -343,7 +360,7 @@ lint: deps
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
 
 e2e: build
-	@$(MAKE) --no-print-directory props
+	@$(MAKE) --no-print-directory props tools
 	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $(PYTEST) -q -p no:cacheprovider \
 		$(E2E_ARGS) tests/e2e
 
@@ -362,7 +379,7 @@ test: deps
 # The same e2e tests with every program of ours and nginx under sanitizers.
 
 asan-build: deps
-	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san programs units
+	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san programs units tools props
 	@$(MAKE) --no-print-directory $(B)/asan/nginx
 	@mkdir -p $(B)/san/asan
 	@cp -f $(B)/asan/nginx $(B)/san/asan/nginx
