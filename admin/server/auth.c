@@ -181,7 +181,7 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
     }
 
     if (name.len > FOTA_NAME_MAX || !fota_str_utf8(name)) {
-        (void) fota_res_problem(req, 404, "tenant", "tenant",
+        (void) fota_res_problem(req, 404, "tenant_unknown", "tenant",
                                 "there is no such tenant");
         return FOTA_INVALID;
     }
@@ -197,7 +197,7 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
     fota_db_rows_end(rows);
 
     if (rc == FOTA_NOTFOUND) {
-        (void) fota_res_problem(req, 404, "tenant", "tenant",
+        (void) fota_res_problem(req, 404, "tenant_unknown", "tenant",
                                 "there is no such tenant");
         return FOTA_INVALID;
     }

@@ -92,6 +92,8 @@ int fota_db_exec_args(fota_db_t *db, const char *sql,
     const fota_db_arg_t *args, size_t n);
 int fota_db_query_args(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const fota_db_arg_t *args, size_t n);
+int fota_db_stream_args(fota_db_t *db, fota_rows_t **rows, const char *sql,
+    const fota_db_arg_t *args, size_t n);
 
 /* FOTA_OK with a row, FOTA_NOTFOUND at the end, FOTA_IO, FOTA_ERROR. */
 int fota_db_row(fota_rows_t *rows);

@@ -115,6 +115,14 @@ fota_db_query_args(fota_db_t *db, fota_rows_t **rows, const char *sql,
 }
 
 
+int
+fota_db_stream_args(fota_db_t *db, fota_rows_t **rows, const char *sql,
+    const fota_db_arg_t *args, size_t n)
+{
+    return fota_db_open_rows(db, rows, sql, args, n, true);
+}
+
+
 bool
 fota_db_null(fota_rows_t *rows, unsigned col)
 {

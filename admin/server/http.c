@@ -547,7 +547,9 @@ fota_http_finish(fota_http_t *h)
         req->db = NULL;
     }
 
-    if (rc != FOTA_OK || h->status == 0) {
+    /* A refusal that was set stands, whatever the handler returned. */
+
+    if (h->status == 0 || (rc != FOTA_OK && h->status < 400)) {
         fota_http_result(h, rc == FOTA_OK ? FOTA_ERROR : rc);
     }
 }

@@ -23,7 +23,8 @@ typedef struct fota_req_s     fota_req_t;
 
 /*
  * Answers the request; the return value is FOTA_OK when an answer was set.
- * Anything else becomes 500 (FOTA_BUSY and FOTA_IO 503 + Retry-After).
+ * Anything else becomes 500 (FOTA_BUSY and FOTA_IO 503 + Retry-After,
+ * FOTA_FULL 507), unless a refusal (400 and above) was set: that stands.
  */
 typedef int (*fota_handler_pt)(fota_req_t *req);
 

@@ -12,6 +12,7 @@
 
 #include "fota_encode.h"
 #include "fota_record.h"
+#include "outbox.h"
 #include "secret.h"
 
 
@@ -183,4 +184,116 @@ fota_secret_store(const fota_server_t *server, fota_db_t *db, unsigned kind,
                "uuuussi", (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
                (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
                fota_slice(pub, 32), fota_now_ms());
+}
+
+
+int
+fota_secret_publish(fota_db_t *db, unsigned kind, uint32_t scope,
+    uint16_t kid)
+{
+    size_t   len;
+    uint8_t  key[FOTA_KEY_MAX];
+
+    len = fota_key_key(key, (uint8_t) kind, scope, kid);
+
+    return fota_outbox_key(db, FOTA_T_KEY, fota_slice(key, len));
+}
+
+
+int
+fota_secret_next(fota_db_t *db, unsigned kind, uint32_t scope, uint16_t *kid)
+{
+    int           rc;
+    uint64_t      last;
+    fota_rows_t  *rows;
+
+    rc = fota_db_query(db, &rows, "SELECT kid FROM secret_key WHERE kind = ?"
+             " AND scope = ? ORDER BY kid DESC LIMIT 1 FOR UPDATE", "uu",
+             (uint64_t) kind, (uint64_t) scope);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    rc = fota_db_row(rows);
+    last = rc == FOTA_OK ? fota_db_u64(rows, 0) : 0;
+    fota_db_rows_end(rows);
+
+    if (rc != FOTA_OK && rc != FOTA_NOTFOUND) {
+        return rc;
+    }
+
+    /* 65 535 rotations are enough for a century of daily ones. */
+
+    if (last >= 65535) {
+        return FOTA_LIMIT;
+    }
+
+    *kid = (uint16_t) (last + 1);
+
+    return FOTA_OK;
+}
+
+
+int
+fota_secret_retire(fota_db_t *db, unsigned kind, uint32_t scope)
+{
+    int           rc;
+    size_t        i, n;
+    uint16_t      kids[64];
+    fota_rows_t  *rows;
+
+    rc = fota_db_query(db, &rows, "SELECT kid FROM secret_key WHERE kind = ?"
+             " AND scope = ? AND state <> ? FOR UPDATE", "uuu",
+             (uint64_t) kind, (uint64_t) scope, (uint64_t) FOTA_KEY_NEXT);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    for (n = 0; n < 64 && (rc = fota_db_row(rows)) == FOTA_OK; n++) {
+        kids[n] = (uint16_t) fota_db_u64(rows, 0);
+    }
+
+    fota_db_rows_end(rows);
+
+    rc = fota_db_exec(db, "DELETE FROM secret_key WHERE kind = ?"
+             " AND scope = ? AND state = ?", "uuu", (uint64_t) kind,
+             (uint64_t) scope, (uint64_t) FOTA_KEY_PREVIOUS);
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_exec(db, "UPDATE secret_key SET state = ?"
+                 " WHERE kind = ? AND scope = ? AND state = ?", "uuuu",
+                 (uint64_t) FOTA_KEY_PREVIOUS, (uint64_t) kind,
+                 (uint64_t) scope, (uint64_t) FOTA_KEY_CURRENT);
+    }
+
+    for (i = 0; rc == FOTA_OK && i < n; i++) {
+        rc = fota_secret_publish(db, kind, scope, kids[i]);
+    }
+
+    return rc;
+}
+
+
+int
+fota_secret_rotate(const fota_server_t *server, fota_db_t *db, unsigned kind,
+    uint32_t scope, const uint8_t plain[FOTA_SECRET_LEN], uint16_t *kid)
+{
+    int  rc;
+
+    rc = fota_secret_next(db, kind, scope, kid);
+
+    if (rc == FOTA_OK) {
+        rc = fota_secret_retire(db, kind, scope);
+    }
+
+    if (rc == FOTA_OK) {
+        rc = fota_secret_store(server, db, kind, scope, *kid,
+                               FOTA_KEY_CURRENT, plain, NULL);
+    }
+
+    if (rc == FOTA_OK) {
+        rc = fota_secret_publish(db, kind, scope, *kid);
+    }
+
+    return rc;
 }

@@ -51,4 +51,23 @@ int fota_secret_store(const fota_server_t *server, fota_db_t *db,
     unsigned kind, uint32_t scope, uint16_t kid, unsigned state,
     const uint8_t plain[FOTA_SECRET_LEN], const uint8_t *pub);
 
+/*
+ * The secret becomes the current key under a new number, the current one
+ * previous, and what was previous is removed; the outbox is told of all.
+ */
+int fota_secret_rotate(const fota_server_t *server, fota_db_t *db,
+    unsigned kind, uint32_t scope, const uint8_t plain[FOTA_SECRET_LEN],
+    uint16_t *kid);
+
+/* One more than the highest number of (kind, scope), from 1. */
+int fota_secret_next(fota_db_t *db, unsigned kind, uint32_t scope,
+    uint16_t *kid);
+
+/* Current becomes previous, previous is removed, both told to the outbox. */
+int fota_secret_retire(fota_db_t *db, unsigned kind, uint32_t scope);
+
+/* Tells the outbox of one key. */
+int fota_secret_publish(fota_db_t *db, unsigned kind, uint32_t scope,
+    uint16_t kid);
+
 #endif /* FOTA_ADMIN_SECRET_H */

@@ -1,0 +1,255 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+
+#include "device_filter.h"
+#include "rollout_row.h"
+
+
+/*
+ * The name of an attribute compares by bytes, because "hw" equals "hw " for
+ * the collation of the table; its key still serves by the first part.
+ */
+
+const fota_filter_sql_map_t  fota_device_map = {
+    .column = {
+        [FOTA_F_ID] = "d.ext_id",
+        [FOTA_F_PRODUCT] = "p.name",
+        [FOTA_F_VERSION] = "d.version",
+        [FOTA_F_KIND] = "d.kind",
+        [FOTA_F_GROUP] = "EXISTS (SELECT 1 FROM group_member g"
+                         " WHERE g.device_id = d.id AND g.group_id IN (%s))",
+        [FOTA_F_COUNTRY] = "d.country",
+        [FOTA_F_REGION] = "d.region",
+        [FOTA_F_CITY] = "d.city",
+        [FOTA_F_TZ] = "d.tz",
+        [FOTA_F_ASN] = "d.asn",
+        [FOTA_F_ATTR] = "(SELECT a.value FROM device_attr a"
+                        " WHERE a.device_id = d.id"
+                        " AND CAST(a.name AS BINARY) = ?)"
+    },
+    .version_key = "d.version_key",
+    .region_code = "d.region_code",
+    .attr_number = "(SELECT a.value_num FROM device_attr a"
+                   " WHERE a.device_id = d.id"
+                   " AND CAST(a.name AS BINARY) = ?)",
+    .group_any = "EXISTS (SELECT 1 FROM group_member g"
+                 " WHERE g.device_id = d.id)"
+};
+
+
+int
+fota_statement_init(fota_req_t *req, fota_statement_t *st, size_t room)
+{
+    memset(st, 0, sizeof(*st));
+    fota_buf_grow(&st->sql, 1024 * 1024);
+
+    st->cap = room;
+    st->args = fota_calloc(&req->arena.mem, room, sizeof(*st->args));
+
+    return st->args != NULL ? FOTA_OK : FOTA_NOMEM;
+}
+
+
+void
+fota_statement_free(fota_statement_t *st)
+{
+    fota_buf_free(&st->sql);
+}
+
+
+void
+fota_statement_u64(fota_statement_t *st, uint64_t v)
+{
+    if (st->n < st->cap) {
+        st->args[st->n].type = 'u';
+        st->args[st->n++].u = v;
+    }
+}
+
+
+void
+fota_statement_str(fota_statement_t *st, fota_str_t s)
+{
+    if (st->n < st->cap) {
+        st->args[st->n].type = 's';
+        st->args[st->n++].s = s;
+    }
+}
+
+
+int
+fota_statement_query(fota_req_t *req, fota_statement_t *st,
+    fota_rows_t **rows)
+{
+    int  rc;
+
+    fota_buf_u8(&st->sql, 0);
+
+    rc = st->sql.status;
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_query_args(req->db, rows, (char *) st->sql.start,
+                                st->args, st->n);
+    }
+
+    fota_buf_free(&st->sql);
+
+    return rc;
+}
+
+
+int
+fota_statement_stream(fota_req_t *req, fota_statement_t *st,
+    fota_rows_t **rows)
+{
+    int  rc;
+
+    fota_buf_u8(&st->sql, 0);
+
+    rc = st->sql.status;
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_stream_args(req->db, rows, (char *) st->sql.start,
+                                 st->args, st->n);
+    }
+
+    fota_buf_free(&st->sql);
+
+    return rc;
+}
+
+
+/*
+ * Parses and translates in one go; the result of a filter that names groups
+ * depends on the database, so this needs the connection.
+ */
+
+static int
+fota_device_sql(fota_req_t *req, const char *field, fota_str_t filter,
+    fota_filter_sql_t *sql)
+{
+    int                  rc;
+    fota_filter_node_t  *tree;
+    fota_group_names_t   groups;
+    fota_filter_error_t  err;
+
+    memset(&err, 0, sizeof(err));
+
+    if (filter.len > FOTA_FILTER_TEXT_MAX) {
+        (void) fota_res_problem(req, 400, "field_limit", field,
+                                "\"%s\" may have %d bytes", field,
+                                FOTA_FILTER_TEXT_MAX);
+        return FOTA_INVALID;
+    }
+
+    rc = fota_filter_parse(&req->arena.mem, filter, &tree, &err);
+
+    if (rc == FOTA_OK) {
+        fota_group_names_init(&groups, req->db, &req->arena.mem,
+                              req->tenant_id);
+        rc = fota_filter_sql(&req->arena.mem, tree, &fota_device_map,
+                             &groups.groups, sql, &err);
+    }
+
+    if (rc == FOTA_INVALID || rc == FOTA_LIMIT || rc == FOTA_NOTFOUND) {
+        (void) fota_res_problem(req, 400, "filter", field,
+                                "\"%s\", column %zu: %s", field, err.column,
+                                err.text);
+        return FOTA_INVALID;
+    }
+
+    return rc;
+}
+
+
+int
+fota_filter_valid(fota_req_t *req, const char *field, fota_str_t filter)
+{
+    fota_filter_sql_t  sql;
+
+    return fota_device_sql(req, field, filter, &sql);
+}
+
+
+int
+fota_statement_filter(fota_req_t *req, fota_statement_t *st,
+    const char *field, fota_str_t filter)
+{
+    int                 rc;
+    size_t              i;
+    fota_db_arg_t      *args;
+    fota_filter_sql_t   sql;
+
+    if (filter.len == 0) {
+        return FOTA_OK;
+    }
+
+    rc = fota_device_sql(req, field, filter, &sql);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    args = fota_calloc(&req->arena.mem, st->cap + sql.nparams, sizeof(*args));
+    if (args == NULL) {
+        return FOTA_NOMEM;
+    }
+
+    memcpy(args, st->args, st->n * sizeof(*args));
+    st->args = args;
+    st->cap += sql.nparams;
+
+    fota_buf_cstr(&st->sql, " AND (");
+    fota_buf_str(&st->sql, fota_buf_slice(&sql.sql));
+    fota_buf_cstr(&st->sql, ")");
+
+    for (i = 0; i < sql.nparams; i++) {
+        fota_statement_str(st, sql.params[i].text);
+    }
+
+    return FOTA_OK;
+}
+
+
+int
+fota_device_count(fota_req_t *req, const char *field, fota_str_t filter,
+    fota_str_t product, uint64_t *count)
+{
+    int                rc;
+    fota_rows_t       *rows;
+    fota_statement_t   st;
+
+    rc = fota_statement_init(req, &st, 4);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    fota_buf_cstr(&st.sql, "SELECT COUNT(*)" FOTA_DEVICE_FROM
+                           " WHERE d.tenant_id = ?");
+    fota_statement_u64(&st, req->tenant_id);
+
+    if (product.len > 0) {
+        fota_buf_cstr(&st.sql, " AND p.name = ?");
+        fota_statement_str(&st, product);
+    }
+
+    rc = fota_statement_filter(req, &st, field, filter);
+
+    if (rc != FOTA_OK) {
+        fota_statement_free(&st);
+        return rc;
+    }
+
+    rc = fota_statement_query(req, &st, &rows);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    rc = fota_db_row(rows);
+    *count = rc == FOTA_OK ? fota_db_u64(rows, 0) : 0;
+    fota_db_rows_end(rows);
+
+    return rc;
+}
