@@ -30,8 +30,9 @@ typedef struct {
      * What it becomes in the request of an op, NULL = nothing: a member of
      * the body, or a parameter of the query after "?".  Types behind a colon:
      * none text, n whole number, d number, b on or off (a switch: on), l list
-     * of all values, c list split by commas, j JSON, @ JSON or text of a
-     * file, t time, m NAME=VALUE pairs.
+     * of all values, c list split by commas, i such a list of numbers, j
+     * JSON, @ JSON or text of a file, t time in s, T in ms, m NAME=VALUE
+     * pairs, 0 and N: text and number where "-" means none.
      */
     const char  *field;
 } fota_cli_option_t;

@@ -191,8 +191,9 @@ fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
     }
 
     memset(&call, 0, sizeof(call));
-    tenant = cli->command->ops == NULL
-             || !(cli->command->ops->flags & FOTA_CLI_PLATFORM);
+    tenant = (cli->command->ops == NULL
+              || !(cli->command->ops->flags & FOTA_CLI_PLATFORM))
+             && !fota_cli_switch(cli, "--platform");
 
     fota_buf_grow(&url, FOTA_API_URL_MAX);
     fota_cli_api_url(cli, path, tenant, &url);

@@ -27,6 +27,26 @@ long fota_cli_api_try(fota_cli_t *cli, const fota_cli_call_t *call,
 /* Prints what a failed reply says, "fota: FIELD: detail"; returns 1. */
 int fota_cli_api_error(const fota_cli_reply_t *reply);
 
+/* What tables of commands are written with. */
+
+#define FOTA_CLI_OPTIONS_END  { NULL, NULL, NULL, NULL }
+#define FOTA_CLI_OPS_END      { NULL, NULL, NULL, NULL, NULL, 0 }
+
+#define FOTA_CLI_PAGING                                                      \
+    { "--limit", "N", "at most that many (default 100)", NULL },             \
+    { "--all", NULL, "every one of them", NULL }
+
+#define FOTA_CLI_IN_PRODUCT                                                  \
+    { "--product", "NAME", "product (FOTA_PRODUCT)", "/product" }
+
+#define FOTA_CLI_OF_PLATFORM                                                 \
+    { "--platform", NULL, "of the platform, whatever FOTA_TENANT says", NULL }
+
+/* Last two members of a command that is one operation. */
+#define FOTA_CLI_OP(...)                                                     \
+    fota_cli_op_run,                                                         \
+    (const fota_cli_op_t[]) { { __VA_ARGS__ }, FOTA_CLI_OPS_END }
+
 /* Where the centre is, or a message and false. */
 bool fota_cli_api_ready(fota_cli_t *cli);
 

@@ -128,20 +128,34 @@ fota_field_real(const char *value, char *err, size_t errlen)
 
 
 static json_t *
-fota_field_list(const char *value, char *err, size_t errlen)
+fota_field_list(const char *value, bool numbers, char *err, size_t errlen)
 {
-    size_t   n;
-    json_t  *list, *item;
+    size_t    n;
+    json_t   *list, *item;
+    uint64_t  v;
 
     list = json_array();
 
     while (*value != '\0') {
         n = strcspn(value, ",");
-        item = json_stringn(value, n);
+
+        if (!numbers) {
+            item = json_stringn(value, n);
+
+        } else if (fota_str_u64(fota_slice(value, n), INT64_MAX, &v)
+                   == FOTA_OK)
+        {
+            item = json_integer((json_int_t) v);
+
+        } else {
+            item = NULL;
+        }
 
         if (item == NULL) {
             json_decref(list);
-            return fota_field_refuse(err, errlen, "is no UTF-8");
+            return fota_field_refuse(err, errlen, numbers
+                                     ? "wants whole numbers split by commas"
+                                     : "is no UTF-8");
         }
 
         json_array_append_new(list, item);
@@ -222,7 +236,8 @@ fota_cli_field_value(char type, const char *value, int64_t now_ms, char *err,
         return fota_field_refuse(err, errlen, "wants \"on\" or \"off\"");
 
     case 'c':
-        return fota_field_list(value, err, errlen);
+    case 'i':
+        return fota_field_list(value, type == 'i', err, errlen);
 
     case 'j':
         v = json_loads(value, JSON_DECODE_ANY, NULL);
@@ -241,9 +256,14 @@ fota_cli_field_value(char type, const char *value, int64_t now_ms, char *err,
         return json_integer(type == 't' ? t : t * 1000);
 
     case '0':
+    case 'N':
         /* "-" takes a value away. */
         if (strcmp(value, "-") == 0) {
             return json_null();
+        }
+
+        if (type == 'N') {
+            return fota_field_whole(value, err, errlen);
         }
 
         /* fall through */

@@ -146,6 +146,19 @@ fota_show_word(const char *s, char *out, size_t len, const char *stops)
 }
 
 
+/* What is shown as a time needs no unit in its name. */
+
+static void
+fota_show_unit(char *name)
+{
+    size_t  n = strlen(name);
+
+    if (n > 3 && strcmp(name + n - 3, "_ms") == 0) {
+        name[n - 3] = '\0';
+    }
+}
+
+
 static size_t
 fota_show_columns(const char *text, fota_show_column_t *c)
 {
@@ -169,6 +182,8 @@ fota_show_columns(const char *text, fota_show_column_t *c)
             p = strrchr(c[n].path, '.');
             (void) snprintf(c[n].head, sizeof(c[n].head), "%.63s",
                             p != NULL ? p + 1 : c[n].path);
+
+            fota_show_unit(c[n].head);
 
             for (p = c[n].head; *p != '\0'; p++) {
                 *p = *p == '_' ? ' '
@@ -326,6 +341,10 @@ fota_show_lines(json_t *object, const char *prefix, fota_cli_table_t *t,
             && json_integer_value(v) != 0)
         {
             format = "";
+        }
+
+        if (*format == 't') {
+            fota_show_unit(name);
         }
 
         fota_buf_grow(&text, FOTA_SHOW_TEXT);

@@ -28,7 +28,7 @@ static const fota_cli_option_t  fota_cmd_simulate_options[] = {
     { "--tz", "ZONE", "time zone or offset it reports", NULL },
     { "--attr", "NAME=VALUE", "attribute; may be repeated", NULL },
     { "--auth", "TEXT", "Authorization header, \"GatewayToken ...\"", NULL },
-    { "--signer", "HEX|FILE", "tenant's public key; without it signatures "
+    { "--signer", "KEY|FILE", "tenant's public key; without it signatures "
       "are not checked", NULL },
     { "--image", "FILE", "current image, for deltas", NULL },
     { "--dir", "FOLDER", "state (default: .fota-devices/ID)", NULL },
@@ -55,6 +55,18 @@ const fota_cli_command_t  fota_cmd_simulate[FOTA_CMD_SIMULATE] = {
 };
 
 
+/* Hex digits, or base64 as the API gives a public key. */
+
+static bool
+fota_cmd_signer_text(fota_str_t text, uint8_t key[32])
+{
+    size_t  n;
+
+    return fota_hex_decode(key, 32, text) == FOTA_OK
+           || (fota_base64_decode(key, 32, text, &n) == FOTA_OK && n == 32);
+}
+
+
 static bool
 fota_cmd_signer(const char *text, fota_sim_conf_t *conf)
 {
@@ -66,7 +78,7 @@ fota_cmd_signer(const char *text, fota_sim_conf_t *conf)
         return true;
     }
 
-    if (fota_hex_decode(conf->signer, 32, fota_cstr(text)) != FOTA_OK) {
+    if (!fota_cmd_signer_text(fota_cstr(text), conf->signer)) {
         f = fopen(text, "r");
         if (f == NULL) {
             return false;
@@ -79,7 +91,7 @@ fota_cmd_signer(const char *text, fota_sim_conf_t *conf)
             n--;
         }
 
-        if (fota_hex_decode(conf->signer, 32, fota_slice(buf, n)) != FOTA_OK) {
+        if (!fota_cmd_signer_text(fota_slice(buf, n), conf->signer)) {
             return false;
         }
     }
@@ -203,9 +215,11 @@ fota_cmd_simulate_run(fota_cli_t *cli)
         return fota_cli_usage("--range wants at least 1 byte");
     }
 
-    if (!fota_cmd_signer(fota_cli_option(cli, "--signer", cli->signer), &conf)) {
-        return fota_cli_usage("--signer wants 64 hex digits or a file of "
-                              "them");
+    if (!fota_cmd_signer(fota_cli_option(cli, "--signer", cli->signer),
+                         &conf))
+    {
+        return fota_cli_usage("--signer wants 64 hex digits, base64 or "
+                              "a file of them");
     }
 
     conf.attrs = fota_cmd_attrs(cli);

@@ -56,8 +56,13 @@ test_types(void **state)
     assert_int_equal(set(b, "j:j", "[1]"), FOTA_OK);
     assert_int_equal(set(b, "null:0", "-"), FOTA_OK);
     assert_int_equal(set(b, "word:0", "x"), FOTA_OK);
-    check_body(b, "{\"c\":[\"JP\",\"DE\"],\"d\":2.5,\"j\":[1],\"n\":-7,"
-               "\"null\":null,\"off\":false,\"on\":true,\"text\":\"7\","
+    assert_int_equal(set(b, "asns:i", "1,65000"), FOTA_OK);
+    assert_int_equal(set(b, "order:N", "-"), FOTA_OK);
+    assert_int_equal(set(b, "rank:N", "4"), FOTA_OK);
+    check_body(b, "{\"asns\":[1,65000],\"c\":[\"JP\",\"DE\"],\"d\":2.5,"
+               "\"j\":[1],\"n\":-7,"
+               "\"null\":null,\"off\":false,\"on\":true,\"order\":null,"
+               "\"rank\":4,\"text\":\"7\","
                "\"word\":\"x\"}");
 }
 
@@ -88,7 +93,7 @@ test_refused(void **state)
 
     static const char *const  bad[][2] = {
         { "x:n", "" }, { "x:n", "1.5" }, { "x:n", "9223372036854775808" },
-        { "x:d", "" }, { "x:d", "nan" }, { "x:d", "1x" }, { "x:b", "maybe" },
+        { "x:i", "1,x" }, { "x:N", "x" }, { "x:d", "" }, { "x:d", "nan" }, { "x:d", "1x" }, { "x:b", "maybe" },
         { "x:j", "{" }, { "x:t", "yesterday" }, { "x:m", "novalue" },
         { "x:m", "=v" }, { "x", "\xff" }, { "x:@", "/nonexistent" }
     };
