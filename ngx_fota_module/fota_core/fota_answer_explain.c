@@ -23,6 +23,7 @@ static void *fota_explain_room(fota_explain_t *e, void *list, uint32_t n,
     uint32_t *cap, uint32_t max, size_t size);
 static void fota_explain_attrs(fota_jw_t *w, const char *name,
     const fota_attr_t *attrs, size_t n);
+static void fota_explain_path(fota_jw_t *w, const fota_answer_t *a);
 static void fota_explain_policy(fota_jw_t *w, const fota_answer_explain_t *a);
 static void fota_explain_device(fota_jw_t *w, const fota_answer_explain_t *a);
 static void fota_explain_place(fota_jw_t *w, const fota_location_t *l);
@@ -152,6 +153,39 @@ fota_explain_attrs(fota_jw_t *w, const char *name, const fota_attr_t *attrs,
     }
 
     fota_jw_end_array(w);
+}
+
+
+/* An explanation names no URLs, so the way of an offer is told apart. */
+
+static void
+fota_explain_path(fota_jw_t *w, const fota_answer_t *a)
+{
+    const fota_path_t      *path;
+    const fota_product_t   *p;
+    const fota_artifact_t  *art;
+
+    p = a->product;
+    path = &a->decision->path;
+    art = path->artifact;
+
+    if (a->decision->reason != FOTA_R_OFFER || p == NULL || art == NULL) {
+        return;
+    }
+
+    fota_jw_object(w, "path");
+    fota_jw_str(w, "version", p->firmware[path->step].version);
+    fota_jw_uint(w, "artifact", art->id);
+    fota_jw_cstr(w, "type", (art->from == FOTA_NONE) ? "full" : "delta");
+
+    if (art->from != FOTA_NONE) {
+        fota_jw_str(w, "from", p->firmware[art->from].version);
+    }
+
+    fota_jw_uint(w, "size", art->size);
+    fota_jw_uint(w, "hops", path->hops);
+    fota_jw_uint(w, "bytes", path->bytes);
+    fota_jw_end_object(w);
 }
 
 
@@ -347,6 +381,8 @@ fota_answer_explain(const fota_answer_explain_t *a, fota_buf_t *out)
     if (a->answer->decision->target != NULL) {
         fota_jw_str(&w, "wanted", a->answer->decision->target->version);
     }
+
+    fota_explain_path(&w, a->answer);
 
     fota_jw_end_object(&w);
 

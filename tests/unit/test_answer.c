@@ -434,6 +434,11 @@ test_explain(void **state)
         is_bool("decision.update", true);
         is_num("decision.decided_by", "2");
         is_str("decision.wanted", "1.2");
+        is_str("decision.path.version", "1.2");
+        is_str("decision.path.type", "full");
+        is_num("decision.path.hops", "1");
+        is_num("decision.path.size", "1000");
+        is_num("decision.path.bytes", "1000");
         is_num("policy.lag_s", "17");
         is_num("policy.now", "1773144000");
         is_str("policy.epoch", "00000000fedcba98");
@@ -474,6 +479,7 @@ test_explain(void **state)
         is_bool("device.record", false);
         assert_null(at("device.pin"));
         assert_null(at("decision.decided_by"));
+        assert_null(at("decision.path"));
         assert_int_equal(at("location")->type, FOTA_JSON_NULL);
 
         fota_arena_free(&own);
