@@ -303,6 +303,41 @@ test_rollouts(void **state)
 
 /* All lists full, and a record that is too long altogether. */
 
+/* The shortest elements: each at the end of the record once. */
+
+static void
+test_shortest(void **state)
+{
+    fota_rollout_t   rollout;
+    fota_artifact_t  artifact;
+    fota_firmware_t  firmware;
+
+    memset(&rollout, 0, sizeof(rollout));
+    memset(&artifact, 0, sizeof(artifact));
+    memset(&firmware, 0, sizeof(firmware));
+
+    rollout.target = FOTA_NONE;
+    artifact.from = FOTA_NONE;
+    firmware.version = fota_cstr("1");
+
+    set.product.name = fota_cstr("p");
+    set.product.install_window = fota_slice(NULL, 0);
+    set.product.nfirmware = 1;
+    set.product.firmware = &firmware;
+    set.product.nartifacts = 0;
+    set.product.nrollouts = 0;
+    taken();
+
+    set.product.nartifacts = 1;
+    set.product.artifacts = &artifact;
+    taken();
+
+    set.product.nrollouts = 1;
+    set.product.rollouts = &rollout;
+    taken();
+}
+
+
 static void
 test_large(void **state)
 {
@@ -347,6 +382,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_firmware, setup, teardown),
         cmocka_unit_test_setup_teardown(test_artifacts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rollouts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shortest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large, setup, teardown)
     };
 
