@@ -32,7 +32,7 @@ typedef struct {
      * none text, n whole number, d number, b on or off (a switch: on), l list
      * of all values, c list split by commas, i such a list of numbers, j
      * JSON, @ JSON or text of a file, t time in s, T in ms, m NAME=VALUE
-     * pairs, 0 and N: text and number where "-" means none.
+     * pairs, 0 and N: text and number where "-" means none, S a stage.
      */
     const char  *field;
 } fota_cli_option_t;

@@ -341,13 +341,14 @@ fota_cli_field_set(json_t *body, const char *field, const char *value,
         return fota_field_pair(body, last, value, err, errlen);
     }
 
-    v = fota_cli_field_value(type == 'l' ? 's' : type, value, now_ms, err,
-                             errlen);
+    v = type == 'S' ? fota_cli_field_stage(value, err, errlen)
+        : fota_cli_field_value(type == 'l' ? 's' : type, value, now_ms, err,
+                               errlen);
     if (v == NULL) {
         return FOTA_INVALID;
     }
 
-    if (type == 'l') {
+    if (type == 'l' || type == 'S') {
         list = json_object_get(body, last);
 
         if (list == NULL) {

@@ -15,6 +15,8 @@ const fota_cli_set_t  fota_cli_sets[] = {
     { fota_cmd_firmware, FOTA_CMD_FIRMWARE },
     { fota_cmd_upload, FOTA_CMD_UPLOAD },
     { fota_cmd_sign, FOTA_CMD_SIGN },
+    { fota_cmd_rollout, FOTA_CMD_ROLLOUT },
+    { fota_cmd_watch, FOTA_CMD_WATCH },
     { fota_cmd_device, FOTA_CMD_DEVICE },
     { fota_cmd_simulate, FOTA_CMD_SIMULATE },
     { fota_cmd_import, FOTA_CMD_IMPORT },

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* objects: admin/cli/cli_field.c */
+/* objects: admin/cli/cli_field.c admin/cli/cli_stage.c */
 
 
 #include <stdarg.h>
@@ -138,6 +138,32 @@ test_time(void **state)
 }
 
 
+static void
+test_stages(void **state)
+{
+    size_t   i;
+    json_t  *b = json_object();
+
+    static const char *const  bad[] = {
+        "", "x", "-1", "101", "nan", "5,", "5,min=x", "5,soak=1y",
+        "5,success=101", "5,often", "5,never=1"
+    };
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(set(b, "stages:S", bad[i]), FOTA_INVALID);
+    }
+
+    assert_int_equal(set(b, "stages:S", "test,group=lab"), FOTA_OK);
+    assert_int_equal(set(b, "stages:S", "5%,success=95,error=2.5,min=10,"
+                         "soak=1h,manual"), FOTA_OK);
+    assert_int_equal(set(b, "stages:S", "100"), FOTA_OK);
+    check_body(b, "{\"stages\":[{\"percent\":0,\"test_group\":\"lab\","
+               "\"test_only\":true},{\"auto_next\":false,\"error_pct\":2.5,"
+               "\"min_count\":10,\"percent\":5.0,\"soak_s\":3600,"
+               "\"success_pct\":95.0},{\"percent\":100.0}]}");
+}
+
+
 int
 main(void)
 {
@@ -145,7 +171,8 @@ main(void)
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_collect),
         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_time)
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_stages)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
