@@ -51,8 +51,6 @@ fota_script_hook(lua_State *L, lua_Debug *ar)
 {
     fota_script_t  *s = fota_script_of(L);
 
-    (void) ar;
-
     if (!s->limits.spent) {
         s->limits.fuel -= FOTA_SCRIPT_STEP;
 
@@ -65,8 +63,12 @@ fota_script_hook(lua_State *L, lua_Debug *ar)
     s->limits.spent = 1;
     lua_sethook(L, fota_script_hook, LUA_MASKCOUNT, 1);
 
-    luaL_error(L, "instruction budget of %d is used up",
-               (int) s->opt.instructions);
+    /* luaL_error() would name the caller of the function that was stopped. */
+    lua_getinfo(L, "Sl", ar);
+    lua_pushfstring(L, "%s:%d: instruction budget of %d is used up",
+                    ar->source + (ar->source[0] == '@'), ar->currentline,
+                    (int) s->opt.instructions);
+    lua_error(L);
 }
 
 
@@ -102,6 +104,11 @@ fota_script_boot(lua_State *L)
 
     fota_script_environment(L, s->opt.trusted);
     env = lua_gettop(L);
+
+    if (s->length != 0 && s->source[0] == LUA_SIGNATURE[0]) {
+        return luaL_error(L, "%s:1: is bytecode, only text is loaded",
+                          s->name + 1);
+    }
 
     if (luaL_loadbufferx(L, s->source, s->length, s->name, "t") != 0) {
         return lua_error(L);
