@@ -24,7 +24,7 @@ RUN="
 
 TEST="
     libcmocka-dev python3 python3-pytest python3-yaml python3-jsonschema
-    wrk lmdb-utils valgrind gcovr cppcheck binutils
+    wrk lmdb-utils valgrind gcovr cppcheck binutils liblua5.3-0
 "
 
 set -- $BUILD $RUN $TEST ${FOTA_EXTRA_DEPS:-}
