@@ -1,0 +1,60 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from support.stack import Stack                             # noqa: E402
+
+
+def _stack(name, **more):
+    """Directory and stack; the directory of a failure is kept."""
+    directory = tempfile.mkdtemp(prefix="fota-%s-" % name, dir="/tmp")
+    return directory, Stack(directory, **more)
+
+
+def _run(request, name, **more):
+    directory, stack = _stack(name, **more)
+    failed = request.session.testsfailed
+    with stack:
+        yield stack
+    if (request.session.testsfailed == failed
+            and not os.environ.get("FOTA_KEEP")):
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        print("kept: " + directory)
+
+
+@pytest.fixture(scope="session")
+def stack(request):
+    """A whole system with two edges, for tests that break nothing."""
+    yield from _run(request, "stack")
+
+
+@pytest.fixture(scope="session")
+def rough(request):
+    """Another one, whose daemons tests kill and start again."""
+    yield from _run(request, "rough")
+
+
+@pytest.fixture
+def own_stack(request):
+    """Makes stacks of a test's own: own_stack(edges=1)."""
+    made = []
+
+    def make(**more):
+        directory, stack = _stack("own", **more)
+        made.append((directory, stack))
+        return stack.__enter__()
+
+    yield make
+
+    for directory, stack in made:
+        stack.close()
+        shutil.rmtree(directory, ignore_errors=True)
