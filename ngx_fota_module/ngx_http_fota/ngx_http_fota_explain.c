@@ -195,10 +195,12 @@ ngx_http_fota_explain_args(ngx_http_fota_case_t *c)
 static ngx_int_t
 ngx_http_fota_explain_time(fota_str_t s, int64_t *at)
 {
-    size_t     i;
-    int32_t    offset;
-    uint64_t   u;
-    ngx_int_t  n[6];
+    size_t        i;
+    int32_t       offset;
+    int64_t       utc;
+    uint64_t      u;
+    ngx_int_t     n[6];
+    fota_civil_t  civil;
 
     static const struct {
         uint8_t  at, len, sep;
@@ -240,9 +242,18 @@ ngx_http_fota_explain_time(fota_str_t s, int64_t *at)
         return NGX_DECLINED;
     }
 
-    *at = fota_civil_utc((int) n[0], (int) n[1], (int) n[2],
-                         (int32_t) (n[3] * 3600 + n[4] * 60 + n[5]))
-          - offset;
+    utc = fota_civil_utc((int) n[0], (int) n[1], (int) n[2],
+                         (int32_t) (n[3] * 3600 + n[4] * 60 + n[5]));
+
+    /* 30 February would be told as 2 March. */
+
+    fota_civil(utc, 0, &civil);
+
+    if (civil.day != (int) n[2]) {
+        return NGX_DECLINED;
+    }
+
+    *at = utc - offset;
 
     return NGX_OK;
 }
