@@ -15,7 +15,8 @@ LUA_MODULES = ("/usr/lib/nginx/modules/ndk_http_module.so",
                "/usr/lib/nginx/modules/ngx_http_lua_module.so")
 
 # A device's address, as a load balancer in front tells it.
-REALIP = "set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;\n"
+REALIP = ("set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;\n"
+          "keepalive_requests 1000000;\n")
 
 
 def query(**members):
