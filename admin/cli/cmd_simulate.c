@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli_sets.h"
 #include "fota_encode.h"
@@ -30,8 +31,8 @@ static const fota_cli_option_t  fota_cmd_simulate_options[] = {
     { "--auth", "TEXT", "Authorization header, \"GatewayToken ...\"", NULL },
     { "--signer", "KEY|FILE", "tenant's public key; without it signatures "
       "are not checked", NULL },
-    { "--image", "FILE", "current image, for deltas", NULL },
-    { "--dir", "FOLDER", "state (default: .fota-devices/ID)", NULL },
+    { "--image", "FILE", "current image; without one, no deltas", NULL },
+    { "--dir", "FOLDER", "state (default: ID below FOTA_DEVICES)", NULL },
     { "--range", "BYTES", "bytes per request (default 8 MiB)", NULL },
     { "--stop-after", "BYTES", "give up in mid-download, as if killed", NULL },
     { "--fail", "CODE", "report this failure in place of success", NULL },
@@ -133,14 +134,19 @@ static int
 fota_cmd_simulate_one(fota_cli_t *cli, fota_sim_conf_t *conf, const char *id,
     const char *dir)
 {
-    int      rc;
-    char     path[512];
-    json_t  *summary;
+    int          rc;
+    bool         no_delta;
+    char         path[512], image[600];
+    json_t      *summary;
+    const char  *base;
 
     if (dir == NULL) {
+        base = getenv("FOTA_DEVICES");
+        base = base != NULL && *base != '\0' ? base : ".fota-devices";
+
         /* What fails here fails again, and louder, one level below. */
-        (void) mkdir(".fota-devices", 0755);
-        (void) snprintf(path, sizeof(path), ".fota-devices/%s", id);
+        (void) mkdir(base, 0755);
+        (void) snprintf(path, sizeof(path), "%s/%s", base, id);
 
     } else {
         (void) snprintf(path, sizeof(path), "%s", dir);
@@ -149,8 +155,18 @@ fota_cmd_simulate_one(fota_cli_t *cli, fota_sim_conf_t *conf, const char *id,
     conf->id = id;
     conf->dir = path;
 
+    /* A delta is of use to one that has an image to apply it to. */
+
+    no_delta = conf->no_delta;
+    (void) snprintf(image, sizeof(image), "%s/image", path);
+
+    if (conf->image == NULL && access(image, R_OK) != 0) {
+        conf->no_delta = true;
+    }
+
     summary = json_object();
     rc = fota_sim_run(conf, summary);
+    conf->no_delta = no_delta;
 
     if (cli->json) {
         (void) json_dumpf(summary, stdout, JSON_COMPACT);
