@@ -4,10 +4,9 @@
  */
 
 
-#include <stdio.h>
-
 #include "fota_answer.h"
 #include "fota_answer_write.h"
+#include "fota_encode.h"
 #include "fota_manifest.h"
 
 
@@ -208,10 +207,16 @@ fota_answer_hook(fota_jw_t *w, const fota_answer_t *a)
 void
 fota_answer_decision(fota_jw_t *w, const fota_answer_t *a)
 {
-    char  epoch[17];
+    char     epoch[17];
+    size_t   i;
+    uint8_t  bytes[8];
 
-    (void) snprintf(epoch, sizeof(epoch), "%016llx",
-                    (unsigned long long) a->policy_epoch);
+    for (i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t) (a->policy_epoch >> (56 - 8 * i));
+    }
+
+    fota_hex_encode(epoch, bytes, sizeof(bytes));
+    epoch[16] = '\0';
 
     fota_jw_bool(w, "update", fota_answer_update(a));
     fota_jw_cstr(w, "reason", fota_reason_name(a->decision->reason));

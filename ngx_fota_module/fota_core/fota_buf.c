@@ -15,7 +15,7 @@
 
 
 static void fota_buf_fail(fota_buf_t *b, fota_status_e st);
-static bool fota_buf_room(fota_buf_t *b, size_t n);
+static bool fota_buf_more(fota_buf_t *b, size_t n);
 
 
 void
@@ -74,18 +74,22 @@ fota_buf_fail(fota_buf_t *b, fota_status_e st)
 
 /* Makes room for n more bytes; false and a sticky error when there is none. */
 
-static bool
+static inline bool
 fota_buf_room(fota_buf_t *b, size_t n)
+{
+    return (b->status == FOTA_OK && n <= b->cap - b->len)
+           || fota_buf_more(b, n);
+}
+
+
+static bool
+fota_buf_more(fota_buf_t *b, size_t n)
 {
     size_t    cap;
     uint8_t  *p;
 
     if (b->status != FOTA_OK) {
         return false;
-    }
-
-    if (n <= b->cap - b->len) {
-        return true;
     }
 
     if (!b->owned) {
@@ -234,7 +238,9 @@ fota_buf_printf(fota_buf_t *b, const char *fmt, ...)
 void
 fota_buf_u8(fota_buf_t *b, uint8_t v)
 {
-    fota_buf_put(b, &v, 1);
+    if (fota_buf_room(b, 1)) {
+        b->start[b->len++] = v;
+    }
 }
 
 

@@ -9,6 +9,10 @@
 #include "fota_json.h"
 
 
+/* Nodes are taken from the allocator in blocks. */
+
+#define FOTA_JSON_BLOCK     16
+
 /* Objects of more members look for duplicates by sorting their names. */
 
 #define FOTA_JSON_PAIRWISE  8
@@ -21,6 +25,8 @@ typedef struct {
     const uint8_t      *end;
     const char         *reason;
     uint32_t            left;       /* nodes still allowed */
+    uint32_t            ready;      /* nodes of the block not yet taken */
+    fota_json_t        *block;
     uint32_t            depth;
 } fota_jr_t;
 
@@ -262,7 +268,10 @@ fota_jr_string(fota_jr_t *r, fota_str_t *out)
     escaped = false;
     r->pos++;
 
-    for (p = r->pos; p != r->end && *p != '"'; p += n) {
+    for (p = fota_str_plain(r->pos, r->end);
+         p != r->end && *p != '"';
+         p = fota_str_plain(p + n, r->end))
+    {
 
         if (*p < 0x20) {
             r->pos = p;
@@ -446,10 +455,16 @@ fota_jr_node(fota_jr_t *r, fota_json_t **out)
 
     r->left--;
 
-    *out = fota_calloc(r->mem, 1, sizeof(fota_json_t));
-    if (*out == NULL) {
-        return fota_jr_fail(r, FOTA_NOMEM, "out of memory");
+    if (r->ready == 0) {
+        r->block = fota_calloc(r->mem, FOTA_JSON_BLOCK, sizeof(fota_json_t));
+        if (r->block == NULL) {
+            return fota_jr_fail(r, FOTA_NOMEM, "out of memory");
+        }
+
+        r->ready = FOTA_JSON_BLOCK;
     }
+
+    *out = &r->block[FOTA_JSON_BLOCK - r->ready--];
 
     return FOTA_OK;
 }
@@ -623,6 +638,8 @@ fota_json_parse(fota_mem_t *mem, fota_str_t text, uint32_t max_nodes,
     r.end = r.start + text.len;
     r.reason = "";
     r.left = max_nodes;
+    r.ready = 0;
+    r.block = NULL;
     r.depth = 0;
 
     v = NULL;

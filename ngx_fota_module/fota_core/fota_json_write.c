@@ -162,7 +162,27 @@ static void
 fota_jw_text(fota_buf_t *b, fota_str_t s)
 {
     size_t   i, n, plain;
-    uint8_t  c;
+    uint8_t  c, *p;
+
+    /* Nearly always there is nothing to escape. */
+
+    if (s.len == 0 || fota_str_plain(s.data, s.data + s.len)
+                      == s.data + s.len)
+    {
+        p = fota_buf_reserve(b, s.len + 2);
+
+        if (p != NULL) {
+            *p++ = '"';
+
+            if (s.len != 0) {
+                memcpy(p, s.data, s.len);
+            }
+
+            p[s.len] = '"';
+        }
+
+        return;
+    }
 
     fota_buf_u8(b, '"');
 

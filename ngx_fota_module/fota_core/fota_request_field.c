@@ -67,7 +67,19 @@ fota_str_control(fota_str_t v)
 {
     size_t  i;
 
-    for (i = 0; i < v.len; i++) {
+    if (v.len == 0) {
+        return false;
+    }
+
+    /* The first bytes need no look: DEL is the only control among them. */
+
+    i = (size_t) (fota_str_plain(v.data, v.data + v.len) - v.data);
+
+    if (memchr(v.data, 0x7f, i) != NULL) {
+        return true;
+    }
+
+    for ( /* void */ ; i < v.len; i++) {
         if (v.data[i] < 0x20 || v.data[i] == 0x7f) {
             return true;
         }

@@ -31,7 +31,24 @@ static bool fota_store_lock_held(const char *lock);
  */
 
 static pthread_mutex_t     fota_store_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t      fota_store_once = PTHREAD_ONCE_INIT;
 static fota_store_link_t  *fota_store_list;
+
+uint32_t  fota_store_forks;
+
+
+static void
+fota_store_forked(void)
+{
+    fota_store_forks++;
+}
+
+
+static void
+fota_store_watch(void)
+{
+    (void) pthread_atfork(NULL, NULL, fota_store_forked);
+}
 
 
 static int
@@ -91,7 +108,7 @@ fota_store_find(const struct stat *data)
 
         /* After a fork() an environment belongs to the parent alone. */
 
-        if (link->pid == getpid() && link->dev == data->st_dev
+        if (link->forks == fota_store_forks && link->dev == data->st_dev
             && link->data == data->st_ino)
         {
             return link;
@@ -113,7 +130,7 @@ fota_store_lock_held(const char *lock)
     }
 
     for (link = fota_store_list; link != NULL; link = link->next) {
-        if (link->pid == getpid() && link->dev == sb.st_dev
+        if (link->forks == fota_store_forks && link->dev == sb.st_dev
             && link->lock == sb.st_ino)
         {
             return true;
@@ -141,6 +158,8 @@ fota_store_open(fota_store_t **out, const char *dir,
     if (rc != FOTA_OK) {
         return rc;
     }
+
+    (void) pthread_once(&fota_store_once, fota_store_watch);
 
     pthread_mutex_lock(&fota_store_mutex);
 
@@ -210,7 +229,7 @@ fota_store_open(fota_store_t **out, const char *dir,
         link->lock = sb.st_ino;
     }
 
-    link->pid = getpid();
+    link->forks = fota_store_forks;
     link->refs = 1;
     link->readonly = opt->readonly;
     link->next = fota_store_list;

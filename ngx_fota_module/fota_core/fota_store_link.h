@@ -28,13 +28,19 @@ typedef struct fota_store_link_s  fota_store_link_t;
 struct fota_store_link_s {
     fota_store_link_t  *next;
     uint32_t            refs;
-    pid_t               pid;        /* that opened it */
+    uint32_t            forks;      /* of the process that opened it */
     dev_t               dev;
     ino_t               data;       /* inode of data.mdb */
     ino_t               lock;       /* inode of lock.mdb */
     unsigned            readonly:1;
 };
 
+
+/*
+ * How many fork()s lie between the first process and this one: tells a child
+ * from its parent without a system call for every request.
+ */
+extern uint32_t  fota_store_forks;
 
 int fota_store_env_open(fota_store_t **st, const char *dir,
     const fota_store_opt_t *opt, const char **reason);

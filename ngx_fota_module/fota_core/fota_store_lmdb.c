@@ -121,7 +121,7 @@ fota_store_env_close(fota_store_t *st)
      * here would take them from the parent.
      */
 
-    if (st->link.pid == getpid()) {
+    if (st->link.forks == fota_store_forks) {
         if (st->write.txn != NULL) {
             mdb_txn_abort(st->write.txn);
         }
@@ -348,7 +348,7 @@ fota_store_read_begin(fota_store_t *st, uint64_t *txn_id)
 
     if (st->depth == 0) {
 
-        if (st->link.pid != getpid()) {
+        if (st->link.forks != fota_store_forks) {
             return FOTA_ERROR;
         }
 
@@ -494,7 +494,7 @@ fota_store_write_begin(fota_store_t *st, fota_txn_t **txn)
         return FOTA_BUSY;
     }
 
-    if (st->link.readonly || st->link.pid != getpid()) {
+    if (st->link.readonly || st->link.forks != fota_store_forks) {
         return FOTA_ERROR;
     }
 

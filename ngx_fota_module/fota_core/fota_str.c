@@ -145,6 +145,41 @@ fota_str_match(fota_str_t pattern, fota_str_t s)
 }
 
 
+/*
+ * Eight bytes at a time, after S. E. Anderson, "Bit Twiddling Hacks" (bytes
+ * less than n, bytes equal to n).  What a borrow gets wrong is above the
+ * first byte found, or is looked at once more.
+ */
+
+const uint8_t *
+fota_str_plain(const uint8_t *p, const uint8_t *end)
+{
+    uint64_t  w, found;
+
+    static const uint64_t  ones = 0x0101010101010101;
+    static const uint64_t  tops = 0x8080808080808080;
+
+    while (end - p >= 8) {
+        memcpy(&w, p, 8);
+
+        found = w | (w - ones * 0x20) | ((w ^ ones * '"') - ones)
+                | ((w ^ ones * '\\') - ones);
+
+        if ((found & tops) != 0) {
+            break;
+        }
+
+        p += 8;
+    }
+
+    while (p != end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+        p++;
+    }
+
+    return p;
+}
+
+
 /* Table 3-7 of Unicode: it leaves out overlong forms and surrogates. */
 
 size_t
@@ -203,10 +238,17 @@ fota_str_utf8_seq(const uint8_t *p, size_t left)
 bool
 fota_str_utf8(fota_str_t s)
 {
-    size_t  i, n;
+    size_t          n;
+    const uint8_t  *p, *end;
 
-    for (i = 0; i < s.len; i += n) {
-        n = fota_str_utf8_seq(s.data + i, s.len - i);
+    if (s.len == 0) {
+        return true;
+    }
+
+    end = s.data + s.len;
+
+    for (p = fota_str_plain(s.data, end); p != end; p += n) {
+        n = fota_str_utf8_seq(p, (size_t) (end - p));
 
         if (n == 0) {
             return false;

@@ -94,6 +94,12 @@ bool fota_str_match(fota_str_t pattern, fota_str_t s);
 bool fota_str_utf8(fota_str_t s);
 
 /*
+ * The first byte from p that is a control, a quote, a backslash or not
+ * ASCII; end when there is none.
+ */
+const uint8_t *fota_str_plain(const uint8_t *p, const uint8_t *end);
+
+/*
  * Length 1..4 of the well-formed UTF-8 sequence at p, where left > 0 bytes
  * can be read; 0 when there is none or it is NUL.
  */

@@ -437,10 +437,19 @@ int
 fota_view_tenant(fota_view_t *v, fota_str_t name, const fota_tenant_t **out)
 {
     int                 rc;
+    bool                everyone;
     uint8_t             key[FOTA_KEY_MAX];
     fota_view_entry_t  *e;
 
     if (name.len == 0 || name.len > FOTA_NAME_MAX) {
+        return FOTA_NOTFOUND;
+    }
+
+    /* Asked by every request, and mostly there is no such record. */
+
+    everyone = (name.len == 1 && name.data[0] == '*');
+
+    if (everyone && v->reading && v->no_everyone == v->generation) {
         return FOTA_NOTFOUND;
     }
 
@@ -449,6 +458,9 @@ fota_view_tenant(fota_view_t *v, fota_str_t name, const fota_tenant_t **out)
 
     if (rc == FOTA_OK) {
         *out = &e->u.tenant;
+
+    } else if (everyone && rc == FOTA_NOTFOUND) {
+        v->no_everyone = v->generation;
     }
 
     return rc;

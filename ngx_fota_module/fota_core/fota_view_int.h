@@ -78,6 +78,9 @@ struct fota_view_s {
     uint64_t            generation;
     fota_status_e       logged;
 
+    /* Generation in which the tenant "*" is known to be absent. */
+    uint64_t            no_everyone;
+
     size_t              cached; /* bytes of all entries */
     fota_view_entry_t  *buckets[FOTA_VIEW_BUCKETS];
 

@@ -153,6 +153,37 @@ test_utf8(void **state)
 }
 
 
+/* Every kind of stop at every place of a text that is longer than a word. */
+
+static void
+test_plain(void **state)
+{
+    size_t   i, j, len;
+    uint8_t  text[40];
+
+    static const uint8_t  stops[] = {
+        0x00, 0x01, 0x1f, '"', '\\', 0x80, 0xa2, 0xdc, 0xff
+    };
+    static const uint8_t  plain[] = { ' ', '!', '#', '[', ']', '~', 0x7f };
+
+    for (len = 0; len <= sizeof(text); len++) {
+
+        for (i = 0; i < sizeof(plain); i++) {
+            memset(text, plain[i], sizeof(text));
+            assert_ptr_equal(fota_str_plain(text, text + len), text + len);
+        }
+
+        for (i = 0; i < len; i++) {
+            for (j = 0; j < sizeof(stops); j++) {
+                memset(text, plain[i % sizeof(plain)], sizeof(text));
+                text[i] = stops[j];
+                assert_ptr_equal(fota_str_plain(text, text + len), text + i);
+            }
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -161,7 +192,8 @@ main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_u64),
         cmocka_unit_test(test_match),
-        cmocka_unit_test(test_utf8)
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_plain)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
