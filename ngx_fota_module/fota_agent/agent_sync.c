@@ -128,6 +128,14 @@ fota_agent_sync_start(fota_agent_sync_t *s)
                        "epoch %016llx, seq %llu",
                        (unsigned long long) meta.epoch,
                        (unsigned long long) meta.seq);
+
+        /* Who fetches may have looked before there was anything to see. */
+
+        pthread_mutex_lock(&s->agent->lock);
+        s->agent->artifact_rev++;
+        pthread_cond_broadcast(&s->agent->wake);
+        pthread_mutex_unlock(&s->agent->lock);
+
         return;
     }
 
