@@ -104,6 +104,10 @@ ngx_http_fota_zone_init(ngx_shm_zone_t *zone, void *data)
     ngx_memzero(shm, sizeof(ngx_http_fota_shm_t));
     shm->nseen = n;
 
+    /* Until the first scan ends; 0 would be a full disk. */
+
+    shm->spool_avail = NGX_MAX_INT_T_VALUE;
+
     pool->data = shm;
     zone->data = shm;
 
