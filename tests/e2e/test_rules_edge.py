@@ -1,0 +1,211 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+"""What an edge decides by itself: cut off, stale, full."""
+
+import socket
+import time
+
+import pytest
+
+from support.edge import SLOW, artifact, wait_for
+from support.rules import RuleEdge, rollout_policy
+
+AWAY = 120              # s of lag: the centre is out of reach
+
+
+def decision(edge, device="probe", **more):
+    d = edge.explain(device, **more).json
+    return d["decision"]["reason"], {
+        r["name"]: r.get("detail") for r in d["rollouts"]}
+
+
+def fail(edge, n, first=0, rollout=1, state="failed"):
+    for i in range(first, first + n):
+        assert edge.report("dev-%d" % i, rollout=rollout, state=state,
+                           error={"code": "E1"} if state == "failed"
+                           else None).status == 202
+
+
+# Cut off
+
+def test_threshold_trips_only_while_cut_off():
+    spec = rollout_policy({"target": "1.1.0", "error_permille": 100,
+                           "error_min": 10})
+    with RuleEdge(spec) as edge:
+        fail(edge, 9)
+        fail(edge, 20, 100, state="succeeded")
+        # With the centre in reach the centre decides.
+        assert edge.check().json["update"] is True
+
+        edge.patch({"fresh": int(time.time()) - AWAY})
+        wait_for("the trip", lambda: not edge.check().json["update"])
+        assert edge.check().json["reason"] == "paused"
+        reason, details = decision(edge)
+        assert (reason, details["r1"]) == ("paused",
+                                           "error threshold on this edge")
+
+        # The centre is back, and with it its decision.
+        edge.patch({"fresh": int(time.time())})
+        wait_for("the offer", lambda: edge.check().json["update"])
+
+
+@pytest.mark.parametrize("failed, ok, tripped", [
+    (9, 0, False),              # fewer than the minimum count
+    (10, 0, True),
+    (1, 10, False),             # 1 of 11 is below 10 %
+    (2, 18, True),              # 2 of 20 is 10 %
+])
+def test_threshold_counts(failed, ok, tripped):
+    spec = rollout_policy({"target": "1.1.0", "error_permille": 100,
+                           "error_min": 10}, fresh=int(time.time()) - AWAY)
+    with RuleEdge(spec) as edge:
+        fail(edge, ok, 100, state="succeeded")
+        fail(edge, failed)
+        assert edge.check().json["update"] is not tripped
+
+
+def test_a_device_that_reports_again_counts_once():
+    spec = rollout_policy({"target": "1.1.0", "error_permille": 100,
+                           "error_min": 5}, fresh=int(time.time()) - AWAY)
+    with RuleEdge(spec) as edge:
+        for _ in range(20):
+            fail(edge, 4)
+        assert edge.check().json["update"] is True
+        fail(edge, 1, 50)
+        assert edge.check().json["reason"] == "paused"
+
+
+def test_threshold_is_of_one_rollout():
+    spec = rollout_policy(
+        {"target": "1.1.0", "error_permille": 100, "error_min": 1,
+         "weight": 1, "filter": "id==dev-*"},
+        {"target": "1.1.0", "error_permille": 100, "error_min": 1},
+        fresh=int(time.time()) - AWAY)
+    with RuleEdge(spec) as edge:
+        assert edge.check("dev-1").json["rollout"] == 1
+        fail(edge, 1)
+        assert edge.check("dev-1").json["rollout"] == 2
+        assert edge.check("other").json["rollout"] == 2
+
+
+# Stale policy
+
+def test_require_fresh_stops_when_policy_is_old():
+    spec = rollout_policy(
+        {"target": "1.1.0", "require_fresh": True, "weight": 1,
+         "filter": "attr.risky==1"},
+        {"target": "1.1.0", "filter": "attr.risky!=1"},
+        fresh=int(time.time()) - 30)
+    with RuleEdge(spec, http="fota_max_stale_offer 60s;") as edge:
+        risky = {"attrs": {"risky": "1"}}
+        assert edge.check(**risky).json["update"] is True
+        edge.patch({"fresh": int(time.time()) - 61})
+        wait_for("the stop", lambda: not edge.check(**risky).json["update"])
+        assert edge.check(**risky).json["reason"] == "stale_policy"
+        reason, details = decision(edge, **risky)
+        assert reason == "stale_policy" and "older" in details["r1"]
+        # What does not ask for it goes on without the centre.
+        assert edge.check().json["update"] is True
+        edge.patch({"fresh": int(time.time())})
+        wait_for("the offer", lambda: edge.check(**risky).json["update"])
+
+
+def test_staleness_is_fifteen_minutes_unless_told():
+    for lag, reason in ((880, "offer"), (910, "stale_policy")):
+        spec = rollout_policy({"target": "1.1.0", "require_fresh": True},
+                              fresh=int(time.time()) - lag)
+        with RuleEdge(spec) as edge:
+            assert edge.check().json["reason"] == reason
+
+
+# Admission
+
+class Download:
+    """A transfer that is begun and read slowly."""
+
+    def __init__(self, edge, url):
+        path = "/" + url.split("/", 3)[3]
+        self.s = socket.create_connection(("127.0.0.1", edge.port),
+                                          20 * SLOW)
+        self.s.sendall(("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path).encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self.s.recv(4096)
+        assert b" 200 " in head.split(b"\r\n", 1)[0], head
+        self.got = len(head.split(b"\r\n\r\n", 1)[1])
+
+    def close(self):
+        self.s.close()
+
+
+def test_max_active_admits_and_says_when_to_come_back():
+    """At most two at a time on this edge; the third comes back soon."""
+    data = artifact(3000000, to="1.1.0")
+    spec = rollout_policy({"target": "1.1.0", "max_active": 2,
+                           "rate_class": 1, "filter": "id==dev-*"},
+                          {"target": "1.1.0", "filter": "id==vip-*"},
+                          artifacts=[data])
+    with RuleEdge(spec, http="fota_rate_class 1 20k;") as edge:
+        def ask(device):
+            return edge.check(device).json
+
+        running = []
+        for i in range(2):
+            offer = ask("dev-%d" % i)
+            assert offer["update"] is True
+            running.append(Download(edge, offer["urls"][0]["url"]))
+
+        polls = set()
+        for i in range(40):
+            answer = ask("dev-1%02d" % i)
+            assert (answer["update"], answer["reason"]) == (False,
+                                                            "capacity")
+            assert 30 <= answer["poll_s"] <= 120
+            polls.add(answer["poll_s"])
+        # Spread, so that those refused do not come back as one.
+        assert len(polls) > 20
+
+        reason, details = decision(edge, "dev-9")
+        assert reason == "capacity"
+        assert "as many downloads" in details["r1"]
+        assert ask("vip-1")["update"] is True, "another rollout has room"
+
+        running.pop().close()
+        wait_for("room", lambda: ask("dev-9")["update"])
+        running.pop().close()
+
+
+def test_max_bps_holds_new_downloads_back():
+    data = artifact(400000, to="1.1.0")
+    spec = rollout_policy({"target": "1.1.0", "max_bps": 25000},
+                          artifacts=[data])
+    with RuleEdge(spec) as edge:
+        offer = edge.check("dev-0").json
+        edge.get("/" + offer["urls"][0]["url"].split("/", 3)[3])
+        wait_for("a full edge",
+                 lambda: edge.check("dev-1").json["reason"] == "capacity",
+                 5)
+        _, details = decision(edge)
+        assert "bytes per second" in details["r1"]
+        assert 30 <= edge.check("dev-1").json["poll_s"] <= 120
+        wait_for("room again", lambda: edge.check("dev-1").json["update"],
+                 15)
+
+
+# What the device may do without the edge
+
+def test_answer_carries_the_devices_rules():
+    spec = rollout_policy({"target": "1.1.0",
+                           "windows": ["daily 00:00-24:00"]})
+    spec["products"][0].update(retry_count=4, retry_min=15, retry_max=900,
+                               install_window="daily 01:00-05:00", poll=1000)
+    with RuleEdge(spec) as edge:
+        answer = edge.check().json
+        assert answer["retry"] == {"count": 4, "min_s": 15, "max_s": 900}
+        assert answer["install_window"] == "daily 01:00-05:00"
+        assert 900 <= answer["poll_s"] <= 1100
+        polls = {edge.check("dev-%d" % i).json["poll_s"] for i in range(30)}
+        assert len(polls) > 10 and min(polls) >= 900 and max(polls) <= 1100
+        assert edge.check("dev-3").json["poll_s"] \
+            == edge.check("dev-3").json["poll_s"]
