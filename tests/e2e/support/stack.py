@@ -31,8 +31,8 @@ KILLED = re.compile(r"exited on signal 9\b")
 HELD = re.compile(r"shared memory zone .* was locked by")
 
 PLACES = [("AS", "JP", "Tokyo", 35.69, 139.69),
-          ("EU", "DE", "Berlin", 52.52, 13.40),
-          ("NA", "US", "New York", 40.71, -74.01)]
+          ("AS", "JP", "Osaka", 34.69, 135.50),
+          ("AS", "KR", "Seoul", 37.57, 126.98)]
 
 serial = itertools.count(1)
 
