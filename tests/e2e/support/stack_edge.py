@@ -212,11 +212,12 @@ class Edge:
         }
         conf.update(self.conf)
         path = os.path.join(self.dir, "fota-agent.conf")
-        keys = self.sync_key or self.centre.sync_key()
+        if self.sync_key is None:
+            self.sync_key = self.centre.sync_key()
         with open(path, "w") as f:
             for name, value in conf.items():
                 f.write("%s = %s\n" % (name, value))
-            for line in keys.splitlines():
+            for line in self.sync_key.splitlines():
                 kid, key = line.split()[:2]
                 f.write("sync_key = %s:%s\n" % (kid, key))
         return path
@@ -420,25 +421,20 @@ class Edge:
         return self.plain("/fota/status").json
 
     def spooled(self):
-        """Bytes of records that are not yet at the centre."""
-        total = 0
-        for name in os.listdir(self.spool):
-            if name.endswith(".seg"):
-                try:
-                    total += max(0, os.path.getsize(
-                        os.path.join(self.spool, name)) - 28)
-                except FileNotFoundError:
-                    pass
-        return total
+        """Bytes of records that the agent knows of and the centre has not."""
+        return self.agent_status()["spool"]["bytes"]
 
     def has(self, sha256_hex):
         return os.path.exists(os.path.join(self.store, name_of(sha256_hex)))
 
-    def agent_status(self, *args):
-        return subprocess.run(
-            [self.binary, "status", "-c",
-             os.path.join(self.dir, "fota-agent.conf"), *args],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def agent_status(self):
+        """What "fota-agent status --json" says."""
+        done = subprocess.run(
+            [self.binary, "status", "--json", "-c",
+             os.path.join(self.dir, "fota-agent.conf")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 0, done.stderr
+        return jsonlib.loads(done.stdout)
 
 
 CONF = """\

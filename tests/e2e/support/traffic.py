@@ -10,21 +10,25 @@ with 202, and wrong everything that no fault excuses.
 
 import hashlib
 import http.client
+import itertools
 import json
 import threading
 import time
 import urllib.parse
 
-from .stack_edge import Client
+from .stack_edge import Client, wait_for
 
 FAULTS = (OSError, http.client.HTTPException)
 # Come back later is an answer; anything else of 400 and above is not.
 LATER = (429, 502, 503, 504)
 
+serial = itertools.count(1)
+
 
 class Traffic:
     def __init__(self, fleet, rollout, data, edges=None, reporters=2,
                  checkers=1, downloaders=1, pause=0.005):
+        self.tag = "x%d-" % next(serial)        # of our devices
         self.fleet = fleet
         self.rollout = rollout
         self.sha = hashlib.sha256(data).hexdigest()
@@ -84,7 +88,7 @@ class Traffic:
         seq = 0
         while not self.stop.is_set():
             seq += 1
-            key = ("r%d-%d" % (n, seq % 7), 1, seq)
+            key = ("%sr%d-%d" % (self.tag, n, seq % 7), 1, seq)
             body = json.dumps({
                 "tenant": self.fleet.tenant, "product": self.fleet.product,
                 "device": key[0], "rollout": self.rollout, "attempt": key[1],
@@ -137,7 +141,7 @@ class Traffic:
         i = 0
         while not self.stop.is_set():
             i += 1
-            self._check_once(clients[i % len(clients)], "c%d-%d" % (n, i))
+            self._check_once(clients[i % len(clients)], "%sc%d-%d" % (self.tag, n, i))
             time.sleep(self.pause)
 
     def _download(self, n):
@@ -146,7 +150,7 @@ class Traffic:
         while not self.stop.is_set():
             i += 1
             offer = self._check_once(clients[i % len(clients)],
-                                     "d%d-%d" % (n, i))
+                                     "%sd%d-%d" % (self.tag, n, i))
             if offer is None:
                 time.sleep(0.05)
                 continue
@@ -188,22 +192,21 @@ class Traffic:
                 self._wrong("downloaded bytes are not those of the hash")
             self.downloads += 1
 
+    def events(self):
+        return {k: n for k, n in self.fleet.events(self.rollout).items()
+                if k[0].startswith(self.tag)}
+
     def verify(self, timeout=60):
         """Everything acknowledged is at the centre, and once."""
-        from .stack_edge import wait_for
-        acked = set(self.acked)
-
-        def there():
-            return acked <= set(self.fleet.events(self.rollout))
-
         try:
-            wait_for("acknowledged reports at the centre", there, timeout,
+            wait_for("acknowledged reports at the centre",
+                     lambda: self.acked <= set(self.events()), timeout,
                      every=0.2)
         except AssertionError as e:
-            missing = sorted(acked - set(self.fleet.events(self.rollout)))
+            missing = sorted(self.acked - set(self.events()))
             raise AssertionError("%s: %d of %d are missing: %s" % (
-                e, len(missing), len(acked), missing[:10]))
-        events = self.fleet.events(self.rollout)
+                e, len(missing), len(self.acked), missing[:10]))
+        events = self.events()
         twice = {k: n for k, n in events.items() if n != 1}
         assert not twice, "counted more than once: %r" % twice
         strange = set(events) - set(self.sent)
