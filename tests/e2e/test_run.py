@@ -1,0 +1,120 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+"""make run, make stop and make clean-run."""
+
+import json
+import os
+import re
+import time
+import urllib.request
+
+import pytest
+
+from support.centre import TOP
+from support.demo import Demo
+
+
+@pytest.fixture(scope="module")
+def demo():
+    demo = Demo()
+    try:
+        yield demo
+    finally:
+        demo.close()
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as r:
+        return json.loads(r.read())
+
+
+def test_start(demo):
+    begun = time.monotonic()
+    said = demo.start()
+    assert time.monotonic() - begun < 60
+    assert "cam-0001: 1.0.0 -> 1.1.0 by delta" in said
+    assert "cam-0001: 1.1.0 -> 1.2.0 by delta" in said
+    assert "signature" in said
+    assert "nothing to do: up_to_date" in said
+
+
+def test_edges_answer(demo):
+    for n in (1, 2):
+        answer = get(demo.edge(n) + "/fota/v1/check?tenant=demo"
+                     "&product=dashcam-x1&device=cam-0042&version=1.0.0")
+        assert answer["update"] and answer["target"] == "1.2.0", answer
+
+
+def test_device_is_counted(demo):
+    done = demo.shell("fota rollout watch 1 --succeeded 1 --timeout 30 "
+                      "--quiet && fota device show cam-0001 --json")
+    assert done.returncode == 0, done.stderr
+    device = json.loads(done.stdout)
+    assert device["version"] == "1.2.0"
+    assert "lab" in device["groups"]
+
+
+def test_five_minutes_of_the_readme(demo):
+    """Every line of the tour works as it stands."""
+    with open(os.path.join(TOP, "README.md")) as f:
+        text = f.read()
+    tour = re.search(r"## Five minutes.*?```sh\n(.*?)```", text, re.S)
+    lines = [line for line in tour.group(1).splitlines()
+             if line and ". .run/env" not in line]
+    assert len(lines) >= 6
+
+    for line in lines:
+        line = line.replace("http://127.0.0.1:8080", demo.edge(1))
+        done = demo.shell(line)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        assert done.stdout or "curl" not in line, line
+
+    assert demo.shell("fota rollout resume 1").returncode == 0
+
+
+def test_centre_away(demo):
+    """The edge decides and serves on."""
+    with open(os.path.join(demo.run, "centre", "fota-admin.pid")) as f:
+        os.kill(int(f.read()), 15)
+    answer = get(demo.edge(1) + "/fota/v1/check?tenant=demo"
+                 "&product=dashcam-x1&device=cam-0050&version=1.0.0")
+    assert answer["update"]
+    done = demo.shell("fota device simulate --id cam-0050 --version 1.0.0")
+    assert done.returncode == 0, done.stderr
+
+
+def test_again(demo):
+    """On data that is there, after a part of it has died."""
+    said = demo.start()
+    assert "cam-0002: 1.1.0 -> 1.2.0 by delta" in said
+    assert "UPLOAD" not in said
+
+
+def test_stop(demo):
+    running = demo.processes()
+    assert any("mariadbd" in c for c in running.values())
+    assert any("fota-agent" in c for c in running.values())
+    demo.stop()
+    assert demo.processes() == {}
+    assert demo.command("status") == ""
+    demo.stop()
+
+
+def test_port_in_use(demo):
+    import socket
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", demo.ports["EDGE2"]))
+    s.listen()
+    try:
+        said = demo.command("start", check=False)
+        assert "port %d is in use" % demo.ports["EDGE2"] in said
+        assert demo.processes() == {}
+    finally:
+        s.close()
+
+
+def test_clean(demo):
+    demo.command("clean")
+    assert not os.path.exists(demo.run)
