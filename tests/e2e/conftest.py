@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 from support.stack import Stack                             # noqa: E402
+from support.world import world                             # noqa: E402
 
 
 def _stack(name, **more):
@@ -41,6 +42,16 @@ def stack(request):
 def rough(request):
     """Another one, whose daemons tests kill and start again."""
     yield from _run(request, "rough")
+
+
+@pytest.fixture(scope="session")
+def rules(request):
+    """Two edges that believe X-Real-IP, with the places of the rules."""
+    directory = tempfile.mkdtemp(prefix="fota-places-", dir="/tmp")
+    try:
+        yield from _run(request, "rules", **world(directory))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ class Edge:
 
     def __init__(self, directory, name, centre, geo=None, conf=None,
                  spool_size="32m", centre_url=None, sync_key=None,
-                 dirs=None):
+                 dirs=None, http=""):
         self.dir = str(directory)
         self.name = name
         self.centre = centre
@@ -163,6 +163,7 @@ class Edge:
         self.geo = geo
         self.conf = dict(conf or {})
         self.spool_size = spool_size
+        self.http = http            # more directives of nginx
         self.port = free_port()
         self.tls_port = free_port()
         self.id = 0
@@ -279,6 +280,7 @@ class Edge:
             "spool": self.spool, "spool_size": self.spool_size,
             "cache": self.cache, "name": self.name,
             "geo": "fota_geoip %s;" % self.geo if self.geo else "",
+            "http": self.http,
             "port": self.port, "tls_port": self.tls_port,
             "crt": crt, "crt_key": crt_key, "cert": cert, "key": key,
             "ca": self.centre.ca, "centre": self.centre.url,
@@ -465,6 +467,7 @@ http {
     fota_seen on interval=1s;
     fota_auth open gateway device mtls;
     %(geo)s
+    %(http)s
 
     proxy_cache_path %(cache)s levels=1:2 keys_zone=origin:1m
         use_temp_path=off;
