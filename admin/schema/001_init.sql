@@ -166,6 +166,7 @@ CREATE TABLE IF NOT EXISTS upload (
     hash_state  VARBINARY(128) NULL,
     state       VARCHAR(12) NOT NULL DEFAULT 'open',  -- open, complete, failed
     created     BIGINT NOT NULL,
+    touched     BIGINT NOT NULL DEFAULT 0,  -- last bytes, for cleaning
     PRIMARY KEY (tenant_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 

@@ -1,0 +1,328 @@
+/*
+ * Copyright (C) FOTA Edge
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* API tokens: opaque, kept as SHA-256, scoped, expiring. */
+
+
+#include "admin_init.h"
+#include "entity.h"
+#include "fota_crypto.h"
+#include "http_private.h"
+
+
+#define FOTA_PERMISSIONS_MAX  64
+#define FOTA_PERMISSION_LEN   64
+#define FOTA_PERMISSION_TEXT  1024
+
+#define FOTA_APITOKEN_COLUMNS                                                 \
+    "a.id, a.name, t.name, a.permissions, a.expires, a.revoked, a.last_used," \
+    " a.created"
+
+#define FOTA_APITOKEN_FROM                                                    \
+    " FROM api_token a LEFT JOIN tenant t ON t.id = a.tenant_id"
+
+
+typedef struct {
+    char  permissions[FOTA_PERMISSION_TEXT];
+} fota_apitoken_in_t;
+
+
+static json_t *
+fota_apitoken_json(fota_req_t *req, fota_rows_t *rows)
+{
+    size_t       i, start;
+    json_t      *v, *list;
+    fota_str_t   s;
+
+    v = json_object();
+    json_object_set_new(v, "id", fota_cell_int(rows, 0));
+    json_object_set_new(v, "name", fota_cell(rows, 1));
+    json_object_set_new(v, "tenant", fota_cell(rows, 2));
+
+    list = json_array();
+    s = fota_db_str(rows, 3);
+
+    for (i = 0, start = 0; i <= s.len; i++) {
+        if (i == s.len || s.data[i] == ',') {
+            json_array_append_new(list, fota_json_text(
+                fota_slice(s.data + start, i - start)));
+            start = i + 1;
+        }
+    }
+
+    json_object_set_new(v, "permissions", list);
+    json_object_set_new(v, "expires_ms", fota_cell_int(rows, 4));
+    json_object_set_new(v, "revoked_ms", fota_cell_int(rows, 5));
+    json_object_set_new(v, "last_used_ms", fota_cell_int(rows, 6));
+    json_object_set_new(v, "created_ms", fota_cell_int(rows, 7));
+
+    return v;
+}
+
+
+/* The platform without a tenant sees all, everybody else the tenant's. */
+
+static int
+fota_apitoken_list(fota_req_t *req)
+{
+    int           rc;
+    fota_page_t   page;
+    fota_rows_t  *rows;
+
+    if (!fota_page_number(req, &page, 0)) {
+        return FOTA_OK;
+    }
+
+    rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
+             FOTA_APITOKEN_FROM " WHERE a.id > ? AND (? = 0"
+             " OR a.tenant_id = ?) ORDER BY a.id LIMIT ?", "uuuu",
+             page.after_id, fota_u64(req->tenant_id),
+             fota_u64(req->tenant_id), page.limit + 1);
+
+    return rc == FOTA_OK
+           ? fota_page_answer(req, rows, &page, 0, fota_apitoken_json) : rc;
+}
+
+
+static bool
+fota_apitoken_word(const char *s)
+{
+    if (strcmp(s, "*") == 0) {
+        return true;
+    }
+
+    s += strspn(s, "abcdefghijklmnopqrstuvwxyz_");
+
+    if (*s++ != ':') {
+        return false;
+    }
+
+    return strcmp(s, "*") == 0
+           || (*s != '\0'
+               && s[strspn(s, "abcdefghijklmnopqrstuvwxyz_")] == '\0');
+}
+
+
+static int
+fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
+{
+    int           rc;
+    size_t        i;
+    json_t       *list, *v;
+    int64_t       n;
+    fota_buf_t    b;
+    fota_str_t    s, own;
+    fota_rows_t  *rows;
+    const char   *word;
+
+    static const char *const  names[] = {
+        "name", "permissions", "expires_in_s", NULL
+    };
+
+    s = fota_slice(NULL, 0);
+
+    if (!fota_json_only(req, names)
+        || !fota_json_name(req, "name", true, FOTA_NAME_MAX, &s)
+        || !fota_json_i64(req, "expires_in_s", false, 60, 315360000, &n)
+        || !fota_json_list(req, "permissions", FOTA_PERMISSIONS_MAX, &list))
+    {
+        return FOTA_INVALID;
+    }
+
+    if (list == NULL || json_array_size(list) == 0) {
+        (void) fota_res_problem(req, 400, "field_missing", "permissions",
+                                "\"permissions\" needs a member");
+        return FOTA_INVALID;
+    }
+
+    rc = fota_db_query(req->db, &rows, "SELECT permissions FROM api_token"
+                       " WHERE id = ?", "u", fota_u64(req->token_id));
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    rc = fota_db_row(rows);
+    own = fota_strdup(&req->arena.mem, fota_db_str(rows, 0));
+    fota_db_rows_end(rows);
+
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    fota_buf_fixed(&b, in->permissions, sizeof(in->permissions) - 1);
+
+    json_array_foreach(list, i, v) {
+        word = json_string_value(v);
+
+        if (word == NULL || strlen(word) > FOTA_PERMISSION_LEN
+            || !fota_apitoken_word(word))
+        {
+            (void) fota_res_problem(req, 400, "field_value", "permissions",
+                                    "\"permissions\"[%zu] must be \"*\", "
+                                    "\"resource:action\" or \"resource:*\"",
+                                    i);
+            return FOTA_INVALID;
+        }
+
+        /*
+         * Otherwise "token:create" alone would be every permission.  "*" and
+         * "resource:*" are found in the list as they are.
+         */
+
+        if (!fota_permission_has(own, word)) {
+            (void) fota_res_problem(req, 403, "permission", "permissions",
+                                    "the token that asks has no \"%s\"",
+                                    word);
+            return FOTA_INVALID;
+        }
+
+        if (i > 0) {
+            fota_buf_u8(&b, ',');
+        }
+
+        fota_buf_cstr(&b, word);
+    }
+
+    if (b.status != FOTA_OK) {
+        (void) fota_res_problem(req, 400, "field_limit", "permissions",
+                                "\"permissions\" may have %d bytes in all",
+                                FOTA_PERMISSION_TEXT - 1);
+        return FOTA_INVALID;
+    }
+
+    in->permissions[b.len] = '\0';
+
+    return FOTA_OK;
+}
+
+
+static int
+fota_apitoken_insert(fota_req_t *req, void *data)
+{
+    int                  rc;
+    char                 text[FOTA_PAT_TEXT_MAX];
+    json_t              *after, *shown;
+    int64_t              now, expires;
+    uint8_t              hash[32];
+    uint64_t             id;
+    fota_str_t           name;
+    fota_rows_t         *rows;
+    fota_apitoken_in_t  *in;
+
+    in = data;
+    name = fota_ms(req->json, "name");
+    now = fota_now_ms();
+    expires = fota_mi(req->json, "expires_in_s");
+    expires = expires > 0 ? now + expires * 1000 : 0;
+
+    rc = fota_pat_new(text, hash);
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_exec(req->db, "INSERT INTO api_token (tenant_id, name,"
+                 " token_sha256, permissions, expires, created)"
+                 " VALUES (?, ?, ?, ?, ?, ?)", "usszii",
+                 fota_u64(req->tenant_id), name, fota_slice(hash, 32),
+                 in->permissions, expires, now);
+    }
+
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    id = fota_db_last_id(req->db);
+
+    rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
+                       FOTA_APITOKEN_FROM " WHERE a.id = ?", "u", id);
+    rc = fota_row_one(req, rc, rows, fota_apitoken_json, &after);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    shown = json_copy(after);
+    json_object_set_new(shown, "token", json_string(text));
+    (void) fota_res_json(req, 201, shown);
+    fota_cleanse(text, sizeof(text));
+
+    return fota_audit(req, req->tenant_id, "token:create",
+                      fota_object(req, "token", name), NULL, after);
+}
+
+
+static int
+fota_apitoken_create(fota_req_t *req)
+{
+    int                 rc;
+    fota_apitoken_in_t  in;
+
+    rc = fota_apitoken_check(req, &in);
+
+    return rc == FOTA_OK ? fota_tx(req, fota_apitoken_insert, &in) : rc;
+}
+
+
+static int
+fota_apitoken_revoke(fota_req_t *req, void *data)
+{
+    int           rc;
+    json_t       *before;
+    uint64_t     *id;
+    fota_rows_t  *rows;
+
+    id = data;
+
+    rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
+             FOTA_APITOKEN_FROM " WHERE a.id = ? AND (? = 1"
+             " OR a.tenant_id = ?)", "uuu", *id,
+             fota_u64(req->platform && req->tenant_id == 0),
+             fota_u64(req->tenant_id));
+    rc = fota_row_one(req, rc, rows, fota_apitoken_json, &before);
+
+    if (rc == FOTA_NOTFOUND) {
+        return fota_unknown(req, "token");
+    }
+
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    rc = fota_db_exec(req->db, "UPDATE api_token SET revoked = ?"
+                      " WHERE id = ? AND revoked = 0", "iu", fota_now_ms(),
+                      *id);
+    if (rc != FOTA_OK) {
+        json_decref(before);
+        return rc;
+    }
+
+    (void) fota_res_empty(req, 204);
+
+    return fota_audit(req, req->tenant_id, "token:delete",
+                      fota_object(req, "token", fota_ms(before, "name")),
+                      before, NULL);
+}
+
+
+static int
+fota_apitoken_delete(fota_req_t *req)
+{
+    uint64_t  id;
+
+    return fota_param_id(req, "token", "token", &id)
+           ? fota_tx(req, fota_apitoken_revoke, &id) : FOTA_OK;
+}
+
+
+static const fota_route_t  fota_apitoken_table[] = {
+    { "GET", "/api/v1/tokens", "token:read", fota_apitoken_list, NULL, 0,
+      FOTA_ROUTE_ANY },
+    { "POST", "/api/v1/tokens", "token:create", fota_apitoken_create, NULL,
+      FOTA_BODY_JSON, FOTA_ROUTE_ANY },
+    { "DELETE", "/api/v1/tokens/{token}", "token:delete",
+      fota_apitoken_delete, NULL, 0, FOTA_ROUTE_ANY }
+};
+
+const fota_route_set_t  fota_routes_apitoken = {
+    fota_apitoken_table,
+    sizeof(fota_apitoken_table) / sizeof(fota_apitoken_table[0])
+};
