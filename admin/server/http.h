@@ -90,6 +90,10 @@ struct fota_req_s {
 fota_str_t fota_req_param(fota_req_t *req, const char *name);
 fota_str_t fota_req_query(fota_req_t *req, const char *name);
 fota_str_t fota_req_header(fota_req_t *req, const char *name);
+/* Every query parameter in the order given, decoded into the arena. */
+typedef void (*fota_query_each_pt)(void *ctx, fota_str_t name,
+    fota_str_t value);
+void fota_req_query_each(fota_req_t *req, fota_query_each_pt each, void *ctx);
 uint64_t fota_req_query_u64(fota_req_t *req, const char *name, uint64_t def,
     uint64_t max);
 

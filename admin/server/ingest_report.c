@@ -519,7 +519,7 @@ fota_ingest_step(fota_ingest_t *in, fota_ingest_rollout_t *o,
 
     *step = false;
 
-    if (r->state != FOTA_S_SUCCEEDED || r->version.len == 0
+    if (r->state != FOTA_RS_SUCCEEDED || r->version.len == 0
         || o->target.len == 0
         || fota_version_order(r->version, o->target) == 0)
     {

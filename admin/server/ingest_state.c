@@ -12,11 +12,6 @@ static const char *const  fota_buckets[] = {
     "skipped"
 };
 
-static const char *const  fota_report_states[] = {
-    "downloading", "downloaded", "installing", "succeeded", "failed",
-    "rejected"
-};
-
 
 const char *
 fota_bucket_name(fota_bucket_e b)
@@ -40,28 +35,6 @@ fota_bucket_parse(fota_str_t s)
 }
 
 
-const char *
-fota_report_state_name(fota_report_state_e s)
-{
-    return ((unsigned) s < FOTA_S__N) ? fota_report_states[s] : "unknown";
-}
-
-
-int
-fota_report_state_parse(fota_str_t s)
-{
-    int  i;
-
-    for (i = 0; i < FOTA_S__N; i++) {
-        if (fota_str_eq(s, fota_cstr(fota_report_states[i]))) {
-            return i;
-        }
-    }
-
-    return -1;
-}
-
-
 /* How far a bucket is within one attempt; the last three are ends. */
 
 static int
@@ -76,21 +49,21 @@ fota_standing_bucket(const fota_standing_report_t *r)
 {
     switch (r->state) {
 
-    case FOTA_S_DOWNLOADING:
-    case FOTA_S_DOWNLOADED:
+    case FOTA_RS_DOWNLOADING:
+    case FOTA_RS_DOWNLOADED:
         return FOTA_B_DOWNLOADING;
 
-    case FOTA_S_INSTALLING:
+    case FOTA_RS_INSTALLING:
         return FOTA_B_INSTALLING;
 
-    case FOTA_S_SUCCEEDED:
+    case FOTA_RS_SUCCEEDED:
         /* A step on the way: the device will be offered the next one. */
         return r->step ? FOTA_B_OFFERED : FOTA_B_SUCCEEDED;
 
-    case FOTA_S_FAILED:
+    case FOTA_RS_FAILED:
         return FOTA_B_FAILED;
 
-    default: /* FOTA_S_REJECTED */
+    default: /* FOTA_RS_REJECTED */
         return FOTA_B_SKIPPED;
     }
 }
@@ -105,7 +78,7 @@ fota_standing_apply(fota_standing_t *s, const fota_standing_report_t *r,
 
     memset(change, 0, sizeof(fota_standing_change_t));
 
-    if (r->state == FOTA_S_FAILED) {
+    if (r->state == FOTA_RS_FAILED) {
 
         if (s->attempts_failed < UINT16_MAX) {
             s->attempts_failed++;
@@ -126,7 +99,7 @@ fota_standing_apply(fota_standing_t *s, const fota_standing_report_t *r,
     bucket = fota_standing_bucket(r);
 
     forward = s->bucket == FOTA_B_NONE || r->attempt > s->attempt
-              || (r->state == FOTA_S_SUCCEEDED && r->step)
+              || (r->state == FOTA_RS_SUCCEEDED && r->step)
               || fota_bucket_rank(bucket) >= fota_bucket_rank(s->bucket);
 
     change->latest = true;

@@ -14,8 +14,7 @@
 #ifndef FOTA_ADMIN_INGEST_STATE_H
 #define FOTA_ADMIN_INGEST_STATE_H
 
-#include "fota_status.h"
-#include "fota_str.h"
+#include "fota_request.h"
 
 typedef enum {
     FOTA_B_NONE = 0,            /* waiting: no row */
@@ -30,19 +29,6 @@ typedef enum {
 
 const char *fota_bucket_name(fota_bucket_e b);
 fota_bucket_e fota_bucket_parse(fota_str_t s);  /* FOTA_B_NONE: unknown */
-
-typedef enum {
-    FOTA_S_DOWNLOADING = 0,
-    FOTA_S_DOWNLOADED,
-    FOTA_S_INSTALLING,
-    FOTA_S_SUCCEEDED,
-    FOTA_S_FAILED,
-    FOTA_S_REJECTED,
-    FOTA_S__N
-} fota_report_state_e;
-
-const char *fota_report_state_name(fota_report_state_e s);
-int fota_report_state_parse(fota_str_t s);      /* -1: unknown */
 
 typedef struct {
     fota_bucket_e  bucket;
