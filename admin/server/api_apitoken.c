@@ -89,15 +89,19 @@ fota_apitoken_list(fota_req_t *req)
 static bool
 fota_apitoken_word(const char *s)
 {
+    size_t  n;
+
     if (strcmp(s, "*") == 0) {
         return true;
     }
 
-    s += strspn(s, "abcdefghijklmnopqrstuvwxyz_");
+    n = strspn(s, "abcdefghijklmnopqrstuvwxyz_");
 
-    if (*s++ != ':') {
+    if (n == 0 || s[n] != ':') {
         return false;
     }
+
+    s += n + 1;
 
     return strcmp(s, "*") == 0
            || (*s != '\0'

@@ -182,9 +182,20 @@ fota_group_check(fota_req_t *req, bool create)
 
     s = fota_slice(NULL, 0);
 
-    return fota_json_only(req, names)
-           && fota_json_name(req, "name", create, FOTA_NAME_MAX, &s)
-           && fota_json_str(req, "filter", false, FOTA_FILTER_TEXT_MAX, &s);
+    if (!fota_json_only(req, names)
+        || !fota_json_name(req, "name", create, FOTA_NAME_MAX, &s))
+    {
+        return false;
+    }
+
+    if (s.len > 0 && memchr(s.data, '*', s.len) != NULL) {
+        (void) fota_res_problem(req, 400, "field_chars", "name",
+                                "\"name\" must not hold \"*\", which stands "
+                                "for any text in filters");
+        return false;
+    }
+
+    return fota_json_str(req, "filter", false, FOTA_FILTER_TEXT_MAX, &s);
 }
 
 
@@ -204,9 +215,7 @@ fota_group_check_level(fota_req_t *req, fota_str_t name)
     fota_buf_cstr(&b, "group==\"");
 
     for (i = 0; i < name.len; i++) {
-        if (name.data[i] == '"' || name.data[i] == '\\'
-            || name.data[i] == '*')
-        {
+        if (name.data[i] == '"' || name.data[i] == '\\') {
             fota_buf_u8(&b, '\\');
         }
 
