@@ -296,8 +296,12 @@ fota_agent_fetch_scan(fota_agent_t *agent, fota_agent_fetch_t *f)
 
         if (old != NULL) {
             job->tries = old->tries;
-            job->retry_at = old->retry_at;
             job->running = old->running;
+
+            /* What only lacked room may have it by now. */
+
+            job->retry_at = (rev != f->rev && old->tries == 0)
+                            ? 0 : old->retry_at;
         }
 
         job->present = fota_agent_file_path(path, agent->conf.store_dir,

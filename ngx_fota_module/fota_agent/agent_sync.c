@@ -54,6 +54,7 @@ static int fota_agent_sync_refuse(fota_agent_sync_t *s,
 static int fota_agent_sync_current(fota_agent_sync_t *s,
     const fota_meta_t *meta);
 static void fota_agent_sync_chores(fota_agent_sync_t *s);
+static void fota_agent_sync_artifacts(fota_agent_t *agent);
 
 
 void *
@@ -146,6 +147,18 @@ fota_agent_sync_start(fota_agent_sync_t *s)
 }
 
 
+/* Those who fetch are to look at the table of artifacts anew. */
+
+static void
+fota_agent_sync_artifacts(fota_agent_t *agent)
+{
+    pthread_mutex_lock(&agent->lock);
+    agent->artifact_rev++;
+    pthread_cond_broadcast(&agent->wake);
+    pthread_mutex_unlock(&agent->lock);
+}
+
+
 /* asked: a record named a key that we have not. */
 
 static void
@@ -222,10 +235,7 @@ fota_agent_sync_snapshot(fota_agent_sync_t *s)
     s->snapshot = false;
     s->diverged = 0;
 
-    pthread_mutex_lock(&s->agent->lock);
-    s->agent->artifact_rev++;
-    pthread_cond_broadcast(&s->agent->wake);
-    pthread_mutex_unlock(&s->agent->lock);
+    fota_agent_sync_artifacts(s->agent);
 
     return FOTA_OK;
 }
@@ -474,10 +484,7 @@ fota_agent_sync_apply(fota_agent_sync_t *s, const fota_batch_t *b,
     (void) fota_agent_policy_meta(s->agent->policy, meta);
 
     if (a.artifacts) {
-        pthread_mutex_lock(&s->agent->lock);
-        s->agent->artifact_rev++;
-        pthread_cond_broadcast(&s->agent->wake);
-        pthread_mutex_unlock(&s->agent->lock);
+        fota_agent_sync_artifacts(s->agent);
     }
 
     if (a.unknown) {

@@ -1,0 +1,804 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+"""fota-agent against a centre that misbehaves, and against crashes.
+
+Whatever happens, the agent keeps its last good state, loses no report that
+nginx acknowledged, serves nothing unverified, and goes on by itself.
+"""
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from support.fakecentre import BUILD, FakeCentre, policy_of, tool
+
+AGENT = os.path.join(BUILD, "fota-agent")
+SLOW = 4 if os.environ.get("FOTA_ASAN") == "1" else 1
+
+TENANT = {"tenants": [{"name": "demo", "id": 1}]}
+
+
+def devices(first, n):
+    return {"devices": [{"tenant": 1, "id": "dev-%06d" % i, "blocked": True}
+                        for i in range(first, first + n)]}
+
+
+def b64name(sha256_hex):
+    raw = base64.urlsafe_b64encode(bytes.fromhex(sha256_hex))
+    return raw.decode().rstrip("=")
+
+
+def until(what, probe, timeout=20):
+    deadline = time.monotonic() + timeout * SLOW
+    while True:
+        value = probe()
+        if value:
+            return value
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+class Agent:
+    def __init__(self, directory, centre, **conf):
+        self.dir = directory
+        self.centre = centre
+        self.process = None
+        for name in ("policy", "store", "spool", "state"):
+            setattr(self, name, os.path.join(directory, name))
+        self.log = os.path.join(directory, "agent.log")
+        self.conf = {
+            "node": "edge-1", "centre": centre.url,
+            "ca": os.path.join(centre.pki, "ca.crt"),
+            "cert": os.path.join(centre.pki, "node.crt"),
+            "key": os.path.join(centre.pki, "node.key"),
+            "policy_dir": self.policy, "state_dir": self.state,
+            "store_dir": self.store, "spool_dir": self.spool,
+            "map_size": "16m", "log": self.log, "log_level": "debug",
+            "status_socket": os.path.join(directory, "s"),
+            "sync_key": "1:" + centre.pub, "poll_wait": "2",
+        }
+        self.conf.update(conf)
+
+    def write(self):
+        path = os.path.join(self.dir, "agent.conf")
+        with open(path, "w") as f:
+            for name, value in self.conf.items():
+                f.write("%s = %s\n" % (name, value))
+        return path
+
+    def start(self, wrapper=()):
+        self.process = subprocess.Popen(
+            [*wrapper, AGENT, "-c", self.write()], stdin=subprocess.DEVNULL)
+        return self
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process is None:
+            return None
+        self.process.send_signal(sig)
+        code = self.process.wait(20 * SLOW)
+        self.process = None
+        return code
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def status(self):
+        out = subprocess.run([AGENT, "status", "--json", "-c", self.write()],
+                             stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
+        return json.loads(out.stdout) if out.returncode == 0 else None
+
+    def held(self):
+        return policy_of(self.policy)
+
+    def at(self, seq):
+        def probe():
+            held = self.held()
+            return held if held and held["seq"] == seq else None
+        return until("seq %d" % seq, probe)
+
+    def text(self):
+        try:
+            with open(self.log) as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def said(self, words, timeout=20):
+        return until("log: " + words, lambda: words in self.text(), timeout)
+
+    def stored(self, sha256_hex):
+        path = os.path.join(self.store, b64name(sha256_hex))
+        return path if os.path.exists(path) else None
+
+
+@pytest.fixture
+def place():
+    directory = tempfile.mkdtemp(prefix="fota-agent-", dir="/tmp")
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def centre(place):
+    c = FakeCentre(place)
+    yield c
+    c.close()
+
+
+@pytest.fixture
+def agent(place, centre):
+    a = Agent(place, centre)
+    yield a
+    a.kill()
+
+
+def seeded(centre, agent, start=True):
+    """A snapshot at seq 1, loaded by the agent."""
+    centre.publish(TENANT)
+    centre.snapshot(TENANT)
+    if start:
+        agent.start()
+        agent.at(1)
+
+
+# Sync
+
+def test_first_start_and_log(centre, agent):
+    seeded(centre, agent)
+    before = agent.held()
+    centre.publish({"products": [{"tenant": 1, "name": "cam"}]})
+    held = agent.at(2)
+    assert held["generation"] == before["generation"] + 1
+    assert held["chain"] == centre.chain
+
+    # Devices alone do not make workers decode policy anew.
+    last = centre.publish(devices(0, 50))
+    held2 = agent.at(last)
+    assert held2["generation"] == held["generation"]
+    assert len(held2["tables"]["device"]) == 50
+
+    centre.publish({"delete": devices(0, 10)})
+    assert len(agent.at(centre.seq)["tables"]["device"]) == 40
+    assert agent.status()["connected"]
+    assert agent.stop() == 0
+
+
+def test_spoilt_batches_are_refused(centre, agent):
+    seeded(centre, agent)
+    rng = random.Random(1)
+    good = agent.held()
+    spoils = [
+        lambda d: d[:-1],
+        lambda d: d[:20],
+        lambda d: d + b"x",
+        lambda d: bytes([d[0] ^ 1]) + d[1:],
+    ]
+    for _ in range(6):
+        at = rng.randrange(12, 90)
+        spoils.append(lambda d, at=at: d[:at] + bytes([d[at] ^ 4])
+                      + d[at + 1:])
+    for i, spoil in enumerate(spoils):
+        centre.spoil = spoil
+        centre.nacks.clear()
+        if i == 0:
+            centre.publish(devices(0, 3))
+        until("nack of spoil %d" % i, lambda: centre.nacks, 60)
+        # A whole batch in front of rubbish is good.
+        if i == 2:
+            good = agent.held()
+            centre.publish(devices(10, 3))
+            continue
+        held = agent.held()
+        assert held["seq"] == good["seq"] and held["chain"] == good["chain"]
+        agent.restart()
+    assert centre.nacks[0]["epoch"] == centre.epoch
+    centre.spoil = None
+    assert len(agent.at(centre.seq)["tables"]["device"]) == 6
+
+
+def test_wrong_key_and_unknown_key(centre, agent):
+    seeded(centre, agent)
+    other = json.loads(tool("keys", None, b""))
+    forged, _, _ = centre.batch(devices(0, 1), sec=other["sec"])
+    unknown, _, _ = centre.batch(devices(0, 1), kid=9)
+    centre.spoil = lambda d: forged
+    centre.publish(devices(0, 1))
+    until("nack", lambda: any("forged" in n["error"]
+                              for n in centre.nacks), 40)
+    centre.spoil = lambda d: unknown
+    until("nack", lambda: any("unknown_key" in n["error"]
+                              for n in centre.nacks), 60)
+    assert agent.held()["seq"] == 1
+    centre.spoil = None
+    agent.restart()
+    agent.at(centre.seq)
+
+
+def test_duplicates_and_reordered(centre, agent):
+    seeded(centre, agent)
+    first, chain, last = centre.batch(devices(0, 5))
+    second = centre.batch(devices(5, 5), prev=last, chain=chain)[0]
+    centre.spoil = lambda d: second          # what comes after a gap
+    centre.publish(devices(0, 5))
+    until("nack", lambda: any("gap" in n["error"] for n in centre.nacks), 40)
+    assert agent.held()["seq"] == 1
+
+    centre.spoil = lambda d: first + first   # twice the same
+    agent.restart()
+    agent.at(6)
+    centre.spoil = None
+    centre.publish(devices(5, 5))
+    assert len(agent.at(11)["tables"]["device"]) == 10
+
+
+def test_record_that_no_reader_takes(centre, agent):
+    seeded(centre, agent)
+    data, _, _ = centre.batch({}, raw=[{"table": 3, "key": "00000001" + "61",
+                                        "value": "03ff00"}])
+    centre.spoil = lambda d: data
+    centre.publish(devices(0, 1))
+    until("nack", lambda: any("record refused at seq 2" in n["error"]
+                              for n in centre.nacks), 40)
+    assert agent.held()["seq"] == 1
+    assert agent.status()["faults"][0]["now"]
+    centre.spoil = None
+    agent.restart()
+    agent.at(2)
+
+
+def test_epoch_change_and_divergence(centre, agent):
+    seeded(centre, agent)
+    centre.publish(devices(0, 5))
+    agent.at(6)
+
+    # The centre was restored: 409, and all of it is loaded anew.
+    centre.new_history("00000000000000bb")
+    centre.publish(TENANT)
+    centre.snapshot({**TENANT, **devices(0, 2)})
+    with centre.changed:
+        centre.changed.notify_all()
+    held = until("new epoch", lambda: (agent.held() or {}).get("epoch")
+                 == centre.epoch and agent.held(), 40)
+    assert len(held["tables"]["device"]) == 2
+    assert held["dir"].endswith("gen-2")
+
+    # The same epoch and seq, but other operations before it.
+    chain = centre.chain
+    other, _, _ = centre.batch(devices(7, 1), chain="11" * 32)
+    centre.spoil = lambda d: other
+    centre.publish(devices(7, 1))
+    centre.snapshot({"tenants": TENANT["tenants"], "devices":
+                     devices(0, 2)["devices"] + devices(7, 1)["devices"]})
+    assert chain != centre.chain
+    held = agent.at(centre.seq)
+    assert len(held["tables"]["device"]) == 3
+    assert held["dir"].endswith("gen-3")
+    centre.spoil = None
+    centre.publish(devices(20, 1))
+    agent.at(centre.seq)
+
+
+def test_sealed_keys(centre, agent):
+    secret, wrap0, wrap5 = "aa" * 32, "01" * 32, "05" * 32
+    centre.wrap = [{"scope": 0, "kid": 1, "key": base64.b64encode(
+        bytes.fromhex(wrap0)).decode()}]
+    key = {"keys": [{"kind": "download", "scope": 5, "kid": 1,
+                     "secret": secret}]}
+    seeded(centre, agent)
+    centre.publish(key, wrap=wrap0, wrap_scope=0)
+    held = agent.at(2)
+    assert secret in list(held["tables"]["key"].values())[0]
+
+    # Sealed for a scope that this node was not granted: kept, not opened.
+    key["keys"][0]["kid"] = 2
+    centre.publish(key, wrap=wrap5, wrap_scope=5)
+    held = agent.at(3)
+    assert sum(secret in v for v in held["tables"]["key"].values()) == 1
+
+    # Granted later: opened when the next record asks for it.
+    centre.wrap.append({"scope": 5, "kid": 1, "key": base64.b64encode(
+        bytes.fromhex(wrap5)).decode()})
+    key["keys"][0]["kid"] = 3
+    centre.publish(key, wrap=wrap5, wrap_scope=5)
+    agent.at(4)
+    until("opened", lambda: sum(
+        secret in v for v in agent.held()["tables"]["key"].values()) == 3)
+    path = os.path.join(agent.state, "keys.json")
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert wrap0 not in agent.text() and secret not in agent.text()
+
+
+def test_map_grows(centre, place):
+    agent = Agent(place, centre, map_size="1m")
+    seeded(centre, agent)
+    try:
+        attrs = {"a%02d" % i: "v" * 200 for i in range(20)}
+        for start in range(0, 1000, 100):
+            batch = devices(start, 100)
+            for d in batch["devices"]:
+                d["attrs"] = attrs
+            centre.publish(batch)
+        held = agent.at(centre.seq)
+        assert len(held["tables"]["device"]) == 1000
+        assert not held["dir"].endswith("gen-1")
+        assert agent.status()["policy"]["map_size"] >= 4 << 20
+        agent.restart()
+        centre.publish(devices(2000, 10))
+        assert len(agent.at(centre.seq)["tables"]["device"]) == 1010
+    finally:
+        agent.kill()
+
+
+def test_snapshot_faults(centre, agent):
+    policy = {**TENANT, **devices(0, 3000)}
+    centre.publish(TENANT)
+    centre.snapshot(policy, chunk=16384)
+    assert len(centre.chunks) > 3
+
+    # A manifest of another key, then one whose counts are wrong.
+    good, chunks = centre.manifest, centre.chunks
+    other = json.loads(tool("keys", None, b""))
+    centre.snapshot(policy, chunk=16384, sec=other["sec"],
+                    name=centre.snapshot_id)
+    agent.start()
+    agent.said("forged")
+    assert agent.held() is None
+    centre.snapshot(policy, chunk=16384, miscount=1)
+    agent.said("counts differ", 40)
+    assert agent.held() is None
+
+    # A chunk with a flipped bit: fetched again, never loaded.
+    agent.kill()
+    centre.snapshot(policy, chunk=16384)
+    good, chunks = centre.manifest, list(centre.chunks)
+    bad = bytearray(chunks[1])
+    bad[100] ^= 1
+    centre.chunks[1] = bytes(bad)
+    agent.start()
+    agent.said("once more")
+    assert agent.held() is None
+    centre.chunks[1] = chunks[1]
+    assert len(agent.at(1)["tables"]["device"]) == 3000
+    assert centre.manifest == good
+
+
+def test_snapshot_resumes_after_kill(centre, agent):
+    policy = {**TENANT, **devices(0, 20000)}
+    centre.publish(TENANT)
+    centre.snapshot(policy, chunk=300000)
+    centre.piece, centre.delay = 8192, 0.02
+    rng = random.Random(7)
+    agent.start()
+    for _ in range(4):
+        time.sleep(rng.uniform(0.3, 0.9) * SLOW)
+        agent.restart()
+    centre.delay = 0
+    assert len(agent.at(1)["tables"]["device"]) == 20000
+    assert any(start > 0 for _, start in centre.ranges)
+
+
+def test_kill_at_any_moment_of_apply(centre, agent):
+    seeded(centre, agent)
+    rng = random.Random(3)
+    wanted = 0
+    for _ in range(12):
+        for _ in range(4):
+            centre.publish(devices(wanted, 25))
+            wanted += 25
+        time.sleep(rng.uniform(0, 0.25))
+        agent.restart()
+    held = agent.at(centre.seq)
+    assert held["chain"] == centre.chain
+    assert len(held["tables"]["device"]) == wanted
+
+
+def test_broken_database_is_replaced(centre, agent):
+    seeded(centre, agent)
+    agent.stop()
+    data = os.path.join(agent.held()["dir"], "data.mdb")
+    with open(data, "r+b") as f:
+        f.write(b"\xff" * 8192)
+    agent.start()
+    agent.at(1)
+    os.unlink(os.path.join(agent.policy, "current"))
+    agent.restart()
+    agent.at(1)
+
+
+def test_centre_away(centre, agent):
+    seeded(centre, agent)
+    centre.faults["/"] = lambda h: h.problem(503, "down",
+                                             Retry_After="1") or True
+    centre.publish(devices(0, 1))
+    until("fault", lambda: not agent.status()["connected"])
+    held = agent.held()
+    assert held["seq"] == 1
+    centre.faults.clear()
+    agent.at(2)
+    until("well", lambda: not any(f["now"] for f in
+                                  agent.status()["faults"]
+                                  if f["part"] == "sync"))
+
+
+def test_stops_in_a_long_poll(centre, place):
+    agent = Agent(place, centre, poll_wait="60")
+    seeded(centre, agent)
+    until("poll", lambda: centre.polls > 0)
+    time.sleep(0.3)
+    start = time.monotonic()
+    assert agent.stop() == 0
+    assert time.monotonic() - start < 2 * SLOW
+
+
+def test_policy_may_be_read_by_a_group(centre, agent):
+    seeded(centre, agent)
+    directory = agent.held()["dir"]
+    assert os.stat(agent.policy).st_mode & 0o7777 == 0o2770
+    for name in ("lock.mdb", "data.mdb"):
+        mode = os.stat(os.path.join(directory, name)).st_mode
+        assert mode & 0o777 == 0o660
+
+
+# Artifacts
+
+def artifact_policy(*items):
+    return {"artifacts": [{"tenant": 1, "sha256": sha, "size": size,
+                           "prefetch": wanted}
+                          for sha, size, wanted in items]}
+
+
+def test_fetch_resumes_and_verifies(centre, agent):
+    data = os.urandom(3 << 20)
+    sha = centre.artifact(data)
+    seeded(centre, agent)
+    centre.piece, centre.delay, centre.cut_after = 65536, 0.005, 1 << 20
+    centre.publish(artifact_policy((sha, len(data), True)))
+    path = until("artifact", lambda: agent.stored(sha), 60)
+    with open(path, "rb") as f:
+        assert hashlib.sha256(f.read()).hexdigest() == sha
+    assert [s for p, s in centre.ranges if sha in p and s > 0]
+    assert not os.listdir(os.path.join(agent.store, ".part"))
+    until("status", lambda: agent.status()["artifacts"]["missing"] == 0)
+
+
+def test_fetch_wrong_bytes(centre, agent):
+    data = os.urandom(200000)
+    sha = hashlib.sha256(data).hexdigest()
+    bad = bytearray(data)
+    bad[1000] ^= 1
+    centre.artifacts[sha] = bytes(bad)
+    seeded(centre, agent)
+    centre.publish(artifact_policy((sha, len(data), True)))
+    agent.said("wrong SHA-256")
+    assert agent.stored(sha) is None
+    centre.artifacts[sha] = data + b"more"
+    agent.said("longer than", 40)
+    assert agent.stored(sha) is None
+    centre.artifacts[sha] = data
+    agent.restart()
+    until("artifact", lambda: agent.stored(sha), 60)
+
+
+def test_fetch_killed(centre, agent):
+    data = os.urandom(2 << 20)
+    sha = centre.artifact(data)
+    seeded(centre, agent)
+    centre.piece, centre.delay = 16384, 0.01
+    centre.publish(artifact_policy((sha, len(data), True)))
+    rng = random.Random(5)
+    for _ in range(4):
+        time.sleep(rng.uniform(0.2, 0.6) * SLOW)
+        agent.restart()
+        path = agent.stored(sha)
+        if path:
+            break
+    centre.delay = 0
+    path = until("artifact", lambda: agent.stored(sha), 60)
+    with open(path, "rb") as f:
+        assert f.read() == data
+
+
+def test_budget(centre, place):
+    agent = Agent(place, centre, disk_budget="1m")
+    blobs = [os.urandom(400000) for _ in range(4)]
+    shas = [centre.artifact(b) for b in blobs]
+    seeded(centre, agent)
+    try:
+        centre.publish(artifact_policy((shas[0], 400000, True),
+                                       (shas[1], 400000, True)))
+        until("both", lambda: agent.stored(shas[0])
+              and agent.stored(shas[1]))
+        os.utime(agent.stored(shas[0]), (1, 1))
+
+        # All that is there is needed: no room, and it says so.
+        centre.publish(artifact_policy((shas[2], 400000, True)))
+        agent.said("no room for")
+        assert agent.stored(shas[2]) is None
+        assert agent.stored(shas[0]) and agent.stored(shas[1])
+        until("heartbeat", lambda: any(
+            "no room" in h.get("error", "") for h in centre.heartbeats), 30)
+
+        # The oldest that is needed no more goes.
+        centre.publish(artifact_policy((shas[0], 400000, False)))
+        until("third", lambda: agent.stored(shas[2]), 60)
+        assert agent.stored(shas[0]) is None and agent.stored(shas[1])
+    finally:
+        agent.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_full_disk(centre, place):
+    small = os.path.join(place, "small")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs",
+                       small], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("no mount here")
+    agent = Agent(place, centre, policy_dir=os.path.join(small, "policy"),
+                  state_dir=os.path.join(small, "state"),
+                  store_dir=os.path.join(small, "store"), map_size="64m")
+    agent.policy = os.path.join(small, "policy")
+    agent.store = os.path.join(small, "store")
+    try:
+        seeded(centre, agent)
+        filler = os.path.join(small, "filler")
+        with open(filler, "wb") as f:
+            try:
+                while True:
+                    f.write(b"x" * 65536)
+                    f.flush()
+            except OSError:
+                pass
+        data = os.urandom(1 << 20)
+        sha = centre.artifact(data)
+        batch = devices(0, 900)
+        for d in batch["devices"]:
+            d["attrs"] = {"a": "v" * 250, "b": "v" * 250}
+        batch.update(artifact_policy((sha, len(data), True)))
+        last = centre.publish(batch)
+        agent.said("no space left for the policy", 40)
+        assert agent.held()["seq"] == 1
+        assert agent.process.poll() is None
+        os.unlink(filler)
+        held = until("applied", lambda: (agent.held() or {}).get("seq")
+                     == last and agent.held(), 60)
+        assert len(held["tables"]["device"]) == 900
+        if not agent.stored(sha):
+            agent.restart()
+        until("artifact", lambda: agent.stored(sha), 60)
+    finally:
+        agent.kill()
+        subprocess.run(["umount", "-l", small])
+
+
+# Reports
+
+class Writer:
+    """A worker of nginx: one segment, locked while it is written."""
+
+    def __init__(self, agent, boot, worker=0, number=1):
+        os.makedirs(agent.spool, exist_ok=True)
+        self.id = (boot, worker, number)
+        self.path = os.path.join(agent.spool, "%016x-%04x-%016x.seg"
+                                 % self.id)
+        self.seq = 0
+        whole = tool("spool", {"boot": boot, "worker": worker,
+                               "number": number})
+        self.file = open(self.path, "wb", buffering=0)
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        self.file.write(whole)
+
+    def records(self, n):
+        boot, worker, number = self.id
+        first, self.seq = self.seq + 1, self.seq + n
+        return tool("spool", {
+            "boot": boot, "worker": worker, "number": number,
+            "records": [{"seq": i, "ms": int(time.time() * 1000),
+                         "payload": json.dumps({"t": "report", "seq": i})}
+                        for i in range(first, first + n)]})[28:]
+
+    def write(self, n):
+        self.file.write(self.records(n))
+
+    def close(self, age=0):
+        self.file.close()
+        if age and os.path.exists(self.path):
+            old = time.time() - age
+            os.utime(self.path, (old, old))
+
+    def names(self):
+        return {(*self.id, i) for i in range(1, self.seq + 1)}
+
+
+def arrived(centre, *writers):
+    wanted = set().union(*(w.names() for w in writers))
+    return until("%d reports" % len(wanted),
+                 lambda: set(centre.reports) >= wanted, 60)
+
+
+def test_reports_of_a_live_writer(centre, agent):
+    seeded(centre, agent)
+    w = Writer(agent, 1)
+    w.write(3)
+    arrived(centre, w)
+    w.write(2500)
+    arrived(centre, w)
+    assert max(len(seg["records"]) for _, seg in centre.batches) <= 1000
+    time.sleep(0.6)
+    assert os.path.exists(w.path)
+    key, seg = centre.batches[0]
+    assert key.split("/")[0] == "edge-1" and key.endswith("1-3")
+
+    # It went on to another segment: the first one is done.
+    w2 = Writer(agent, 1, number=2)
+    w2.write(5)
+    arrived(centre, w, w2)
+    until("removed", lambda: not os.path.exists(w.path))
+    assert os.path.exists(w2.path)
+
+    # It died: what nobody locks is done after a while.
+    w2.close(age=60)
+    until("removed", lambda: not os.path.exists(w2.path))
+    assert all(w == json.dumps({"t": "report", "seq": k[3]})
+               for k, w in centre.reports.items())
+    until("cursor", lambda: agent.status()["spool"]["segments"] == 0)
+
+
+def test_reports_torn_and_damaged(centre, agent):
+    seeded(centre, agent, start=False)
+    torn = Writer(agent, 1)
+    torn.write(4)
+    torn.file.write(torn.records(1)[:-3])
+    torn.seq = 4
+    torn.close(age=60)
+
+    damaged = Writer(agent, 2)
+    damaged.write(3)
+    bad = bytearray(damaged.records(1))
+    bad[50] ^= 1
+    damaged.file.write(bytes(bad))
+    damaged.write(4)
+    damaged.close(age=60)
+
+    agent.start()
+    arrived(centre, torn)
+    wanted = damaged.names() - {(2, 0, 1, 4)}
+    until("the rest", lambda: set(centre.reports) >= wanted)
+    until("removed", lambda: not os.path.exists(torn.path)
+          and not os.path.exists(damaged.path))
+    agent.said("never acknowledged")
+    agent.said("set aside")
+    aside = os.path.join(agent.spool, "refused")
+    name = os.path.basename(damaged.path) + ".damaged"
+    with open(os.path.join(aside, name), "rb") as f:
+        assert f.read() == bytes(bad)
+    assert (2, 0, 1, 4) not in centre.reports
+
+
+def test_reports_refused(centre, agent):
+    seeded(centre, agent)
+    centre.refuse = [{"seq": 2, "code": "bad", "detail": "no such device"}]
+    w = Writer(agent, 1)
+    w.write(3)
+    arrived(centre, w)
+    agent.said("record 2 set aside: bad: no such device")
+    centre.refuse = []
+
+    # A batch that the centre will never take.
+    centre.faults["/sync/v1/reports"] = lambda h: h.problem(
+        400, "bad_field") or True
+    w.write(2)
+    agent.said("records 4 to 5 set aside")
+    centre.faults.clear()
+    w.write(1)
+    until("next", lambda: (1, 0, 1, 6) in centre.reports)
+    path = os.path.join(agent.spool, "refused",
+                        os.path.basename(w.path) + ".refused")
+    with open(path, "rb") as f:
+        data = f.read()
+    head = tool("spool", {"boot": 1, "worker": 0, "number": 1})
+    kept = json.loads(tool("unspool", None, head + data))["records"]
+    assert [r["seq"] for r in kept] == [2, 4, 5]
+    assert agent.status()["spool"]["refused"] == 3
+
+
+def test_reports_survive_everything(centre, agent):
+    """Kill at any moment, answers lost, centre down: all arrive, in order
+    of their writer, and none is forgotten."""
+    seeded(centre, agent)
+    rng = random.Random(11)
+    writers = []
+    down = lambda h: h.problem(503, "down", Retry_After="1") or True  # noqa
+    for round_ in range(8):
+        w = Writer(agent, 1 + round_ % 2, number=1 + round_)
+        writers.append(w)
+        for _ in range(3):
+            w.write(rng.randrange(1, 300))
+            time.sleep(rng.uniform(0, 0.15))
+        if round_ == 2:
+            centre.forget_answer = 2
+        if round_ == 4:
+            centre.faults["/sync/v1/reports"] = down
+        if round_ == 6:
+            centre.faults.clear()
+        agent.restart()
+    for w in writers:
+        w.close(age=60)
+    arrived(centre, *writers)
+    until("empty spool", lambda: not [
+        n for n in os.listdir(agent.spool) if n.endswith(".seg")], 60)
+    for (boot, worker, number, seq), text in centre.reports.items():
+        assert json.loads(text)["seq"] == seq
+
+
+# Configuration
+
+def conf_error(place, fake, **conf):
+    agent = Agent(place, fake)
+    agent.conf.update(conf)
+    for name in [n for n, v in conf.items() if v is None]:
+        del agent.conf[name]
+    out = subprocess.run([AGENT, "-t", "-c", agent.write()],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True)
+    assert out.returncode == (1 if out.stderr else 0)
+    return out.stderr
+
+
+def test_configuration(place, centre):
+    assert conf_error(place, centre) == ""
+    assert '"node" is missing' in conf_error(place, centre, node=None)
+    error = conf_error(place, centre, colour="red")
+    assert 'agent.conf:' in error and 'unknown key "colour"' in error
+    assert "https://" in conf_error(place, centre, centre="http://x")
+    assert "absolute" in conf_error(place, centre, policy_dir="policy")
+    assert "size" in conf_error(place, centre, disk_budget="lots")
+    assert "32 bytes" in conf_error(place, centre, sync_key="1:abcd")
+    assert "cannot read" in conf_error(place, centre, ca="/nonexistent")
+    key = os.path.join(place, "open.key")
+    shutil.copy(os.path.join(centre.pki, "node.key"), key)
+    os.chmod(key, 0o644)
+    assert "can be read by others" in conf_error(place, centre, key=key)
+
+
+def test_second_agent(centre, agent):
+    seeded(centre, agent)
+    out = subprocess.run([AGENT, "-c", agent.write()],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, timeout=20)
+    assert out.returncode == 1 and "another agent" in out.stderr
+
+
+def test_log_is_opened_anew(centre, agent):
+    seeded(centre, agent)
+    os.rename(agent.log, agent.log + ".1")
+    agent.process.send_signal(signal.SIGHUP)
+    agent.said("log opened anew")
+
+
+def test_status_for_people(centre, agent):
+    seeded(centre, agent)
+    until("poll", lambda: centre.polls > 0)
+    out = subprocess.run([AGENT, "status", "-c", agent.write()],
+                         stdout=subprocess.PIPE, text=True)
+    assert out.returncode == 0
+    assert "edge-1" in out.stdout and "seq 1" in out.stdout
+    agent.stop()
+    out = subprocess.run([AGENT, "status", "-c", agent.write()],
+                         stderr=subprocess.PIPE, text=True)
+    assert out.returncode == 1 and "cannot reach" in out.stderr
