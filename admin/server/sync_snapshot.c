@@ -116,8 +116,8 @@ fota_sync_range(fota_str_t s, uint64_t size, uint64_t *first, uint64_t *last)
     }
 
     if (fota_str_u64(a, UINT64_MAX, first) != FOTA_OK
-        || (b.len != 0 && fota_str_u64(b, UINT64_MAX, last) != FOTA_OK)
-        || *last < *first)
+        || (b.len != 0 && (fota_str_u64(b, UINT64_MAX, last) != FOTA_OK
+                           || *last < *first)))
     {
         return false;
     }
