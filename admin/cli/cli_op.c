@@ -210,29 +210,52 @@ fota_op_path(fota_op_t *o, fota_buf_t *out)
 
 
 static void
+fota_op_pair(fota_buf_t *out, const char *prefix, const char *key, json_t *v)
+{
+    fota_buf_t  text;
+
+    fota_buf_grow(&text, FOTA_OP_PATH_MAX);
+
+    if (json_is_boolean(v)) {
+        fota_buf_u8(&text, json_is_true(v) ? '1' : '0');
+
+    } else if (json_is_string(v)) {
+        fota_buf_put(&text, json_string_value(v), json_string_length(v));
+
+    } else if (!json_is_null(v)) {
+        fota_cli_show_value(v, "", &text);
+    }
+
+    fota_buf_u8(out, out->len != 0 && memchr(out->start, '?', out->len)
+                     != NULL ? '&' : '?');
+    fota_buf_cstr(out, prefix);
+    fota_cli_escape(out, fota_cstr(key));
+    fota_buf_u8(out, '=');
+    fota_cli_escape(out, fota_buf_slice(&text));
+    fota_buf_free(&text);
+}
+
+
+/* NAME=VALUE pairs stand as "attr.NAME=VALUE". */
+
+static void
 fota_op_query(fota_op_t *o, fota_buf_t *out)
 {
-    char         mark;
-    json_t      *v;
-    fota_buf_t   text;
-    const char  *key;
-
-    mark = '?';
+    char         prefix[64];
+    json_t      *v, *inner;
+    const char  *key, *name;
 
     json_object_foreach(o->query, key, v) {
-        fota_buf_grow(&text, FOTA_OP_PATH_MAX);
-
-        if (json_is_boolean(v)) {
-            fota_buf_u8(&text, json_is_true(v) ? '1' : '0');
-
-        } else {
-            fota_cli_show_value(v, "", &text);
+        if (!json_is_object(v)) {
+            fota_op_pair(out, "", key, v);
+            continue;
         }
 
-        fota_buf_printf(out, "%c%s=", mark, key);
-        fota_cli_escape(out, fota_buf_slice(&text));
-        fota_buf_free(&text);
-        mark = '&';
+        (void) snprintf(prefix, sizeof(prefix), "%s.", key);
+
+        json_object_foreach(v, name, inner) {
+            fota_op_pair(out, prefix, name, inner);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ const fota_cli_set_t  fota_cli_sets[] = {
     { fota_cmd_rollout, FOTA_CMD_ROLLOUT },
     { fota_cmd_watch, FOTA_CMD_WATCH },
     { fota_cmd_brake, FOTA_CMD_BRAKE },
+    { fota_cmd_explain, FOTA_CMD_EXPLAIN },
     { fota_cmd_device, FOTA_CMD_DEVICE },
     { fota_cmd_simulate, FOTA_CMD_SIMULATE },
     { fota_cmd_import, FOTA_CMD_IMPORT },

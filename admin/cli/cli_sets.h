@@ -16,9 +16,10 @@
 #define FOTA_CMD_FIRMWARE  13
 #define FOTA_CMD_UPLOAD    4
 #define FOTA_CMD_SIGN      4
-#define FOTA_CMD_ROLLOUT   11
+#define FOTA_CMD_ROLLOUT   12
 #define FOTA_CMD_WATCH     3
 #define FOTA_CMD_BRAKE     5
+#define FOTA_CMD_EXPLAIN   2
 #define FOTA_CMD_DEVICE    10
 #define FOTA_CMD_SIMULATE  1
 #define FOTA_CMD_IMPORT    2
@@ -35,6 +36,7 @@ extern const fota_cli_command_t  fota_cmd_sign[FOTA_CMD_SIGN];
 extern const fota_cli_command_t  fota_cmd_rollout[FOTA_CMD_ROLLOUT];
 extern const fota_cli_command_t  fota_cmd_watch[FOTA_CMD_WATCH];
 extern const fota_cli_command_t  fota_cmd_brake[FOTA_CMD_BRAKE];
+extern const fota_cli_command_t  fota_cmd_explain[FOTA_CMD_EXPLAIN];
 extern const fota_cli_command_t  fota_cmd_device[FOTA_CMD_DEVICE];
 extern const fota_cli_command_t  fota_cmd_simulate[FOTA_CMD_SIMULATE];
 extern const fota_cli_command_t  fota_cmd_import[FOTA_CMD_IMPORT];

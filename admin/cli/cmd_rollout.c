@@ -113,4 +113,10 @@ const fota_cli_command_t  fota_cmd_rollout[FOTA_CMD_ROLLOUT] = {
                     "next-stage"),
     FOTA_ROLLOUT_DO("retry", "Give those that failed another chance",
                     "retryFailed", "retry-failed"),
+
+    { "rollout rollback", "ID",
+      "Drafts that bring those it updated back to what they had",
+      "  fota rollout rollback 7 --json | jq '.items[].id'", NULL,
+      FOTA_CLI_OP("rollbackRollout", "POST", FOTA_ROLLOUT "/rollback", NULL,
+                  NULL, 0) }
 };

@@ -23,8 +23,8 @@ static int fota_cmd_watch_run(fota_cli_t *cli);
     (const fota_cli_op_t[]) {                                                \
         { "getRollout", "GET", "/api/v1/rollouts/{rollout}", NULL, NULL,     \
           0 },                                                               \
-        { "rolloutProgress", "GET", "/api/v1/rollouts/{rollout}/progress",   \
-          NULL, NULL, 0 },                                                   \
+        { "getProgress", "GET", "/api/v1/rollouts/{rollout}/progress", NULL, \
+          NULL, 0 },                                                         \
         FOTA_CLI_OPS_END                                                     \
     }
 
@@ -57,7 +57,7 @@ const fota_cli_command_t  fota_cmd_watch[FOTA_CMD_WATCH] = {
     { "rollout devices", "ID", "Devices of a rollout by state and error",
       "  fota rollout devices 7 --state failed",
       fota_watch_devices,
-      FOTA_CLI_OP("rolloutDevices", "GET",
+      FOTA_CLI_OP("listRolloutDevices", "GET",
                   "/api/v1/rollouts/{rollout}/devices", NULL,
                   "device,state,stage,attempt,attempts_failed=FAILED,"
                   "progress=PCT,from_version=FROM,error_code,"

@@ -13,6 +13,7 @@ import pytest
 
 from support.centre import TOP
 from support.demo import Demo
+from support.stack_edge import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,15 @@ def test_start(demo):
     assert "nothing to do: up_to_date" in said
 
 
+def offered(demo, n, device):
+    answer = get(demo.edge(n) + "/fota/v1/check?tenant=demo"
+                 "&product=dashcam-x1&version=1.0.0&device=" + device)
+    return answer["update"] and answer["target"] == "1.2.0"
+
+
 def test_edges_answer(demo):
     for n in (1, 2):
-        answer = get(demo.edge(n) + "/fota/v1/check?tenant=demo"
-                     "&product=dashcam-x1&device=cam-0042&version=1.0.0")
-        assert answer["update"] and answer["target"] == "1.2.0", answer
+        assert offered(demo, n, "cam-0042")
 
 
 def test_device_is_counted(demo):
@@ -71,15 +76,17 @@ def test_five_minutes_of_the_readme(demo):
         assert done.stdout or "curl" not in line, line
 
     assert demo.shell("fota rollout resume 1").returncode == 0
+    for n in (1, 2):
+        wait_for("offers again", lambda: offered(demo, n, "cam-0049"))
 
 
 def test_centre_away(demo):
     """The edge decides and serves on."""
     with open(os.path.join(demo.run, "centre", "fota-admin.pid")) as f:
-        os.kill(int(f.read()), 15)
-    answer = get(demo.edge(1) + "/fota/v1/check?tenant=demo"
-                 "&product=dashcam-x1&device=cam-0050&version=1.0.0")
-    assert answer["update"]
+        pid = int(f.read())
+    os.kill(pid, 15)
+    wait_for("the end of the centre", lambda: pid not in demo.processes())
+    assert offered(demo, 1, "cam-0050")
     done = demo.shell("fota device simulate --id cam-0050 --version 1.0.0")
     assert done.returncode == 0, done.stderr
 
