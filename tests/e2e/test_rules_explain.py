@@ -4,17 +4,27 @@
 """Explain is the decision: on one edge, between edge and centre, by command."""
 
 import collections
+import json
 import os
 import random
+import shutil
+import subprocess
+import tempfile
 import time
+import types
 
 import pytest
 
 from support import random_policy as gen
+from support.centre import BUILD, Centre
+from support.edge import SLOW
 from support.mmdb import write_mmdb
 from support.rules import RuleEdge, bearer, package, query, rollout_policy
+from support.stack import Fleet, image
+from support.world import explain, operator
 
 DEVICES = 10000
+SAMPLE = 300
 # Rollouts of each product: with few of them rare reasons decide.
 PRODUCTS = [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 8, 12, 20, 40]
 
@@ -195,3 +205,201 @@ def test_explain_tells_each_reason():
         assert [n["name"] for n in told["nodes"]] == ["edge-1"]
         assert told["nodes"][0]["reason"] == "picked"
         assert told["policy"]["seq"] == 5
+
+
+# The whole system: the centre decides by the code and records of the edges.
+
+@pytest.fixture(scope="module")
+def crossed(rules):
+    """A product with random rollouts, groups, and devices that differ."""
+    rnd = random.Random(7)
+    now = int(time.time())
+    fleet = rules.fleet("crossed")
+    for i, v in enumerate(gen.VERSIONS):
+        fleet.firmware(v, image(1000 + i, i), must_pass=v == "1.2.0")
+        if i:
+            fleet.artifact(v, image(200 + i, 50 + i),
+                           source=gen.VERSIONS[i - 1], fmt="xdelta3")
+    for name, text in gen.GROUPS.items():
+        body = {"name": name}
+        if isinstance(text, str):
+            body["filter"] = text
+        fleet.api("POST", "/groups", body)
+    fleet.devices = []
+    members = collections.defaultdict(list)
+    for i in range(SAMPLE):
+        device = "dev-%05d" % i
+        record = gen.record(rnd, [])
+        if record is not None:
+            for group in record.pop("groups", []):
+                members[group].append(device)
+            fleet.api("POST", "/devices", dict(
+                {k: v for k, v in record.items() if k != "attrs"}, id=device,
+                product=fleet.product, attributes=record.get("attrs", {})))
+        said, ip = gen.facts(rnd)
+        said.pop("delta", None)
+        fleet.devices.append((device, said, ip))
+    for group, ids in members.items():
+        fleet.api("POST", "/groups/%s/members" % group, {"add": ids})
+    for i in range(10):
+        body = gen.api(gen.rollout(rnd, now), fleet.product)
+        body["name"] = "random %d" % i
+        for stage in body.get("stages", [])[:-1]:
+            stage["auto_next"] = False
+        made = fleet.api("POST", "/rollouts", body)
+        fleet.api("POST", "/rollouts/%d/start" % made["id"])
+        if i == 4:
+            fleet.api("POST", "/rollouts/%d/pause" % made["id"])
+    operator(rules)
+    rules.ready(timeout=60)
+    return fleet
+
+
+def settled(rules):
+    """The centre's position and that of every edge are one."""
+    rules.ready()
+    return rules.head()
+
+
+def test_centre_and_edges_explain_alike(rules, crossed):
+    seen = collections.Counter()
+    head = settled(rules)
+    for i, (device, said, ip) in enumerate(crossed.devices):
+        said = dict(said)
+        attrs = said.pop("attrs", {})
+        members = dict(said, device=device, ip=ip,
+                       at=1800000000 + 7919 * i,
+                       **{"attr." + k: v for k, v in attrs.items()})
+        ours = [explain(rules, crossed, edge=e, **members)
+                for e in rules.edges]
+        theirs = crossed.api("GET", "/explain?" + query(
+            product=crossed.product, **members))
+        for part in ours + [theirs]:
+            part["policy"].pop("lag_s")
+        for mine in ours:
+            assert mine["policy"] == theirs["policy"], device
+            assert mine["decision"] == theirs["decision"], (device, members)
+            assert mine["rollouts"] == theirs["rollouts"], (device, members)
+            assert mine["location"]["city"] == theirs["location"]["city"]
+            assert sorted(n["name"] for n in mine["nodes"]) == sorted(
+                n["name"] for n in theirs["nodes"])
+            assert mine["policy"]["seq"] >= head
+        seen[theirs["decision"]["reason"]] += 1
+    assert len(seen) >= 5 and seen["offer"] > 10, seen
+
+
+def test_explain_by_command(rules, crossed):
+    env = dict(os.environ, FOTA_CENTRE=crossed.centre.url,
+               FOTA_TOKEN=crossed.centre.token, FOTA_TENANT=crossed.tenant,
+               FOTA_CA=crossed.centre.ca, FOTA_CONF="/nonexistent")
+
+    def fota(*args):
+        done = subprocess.run([os.path.join(BUILD, "fota"), *args], env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=60)
+        assert done.returncode == 0, (args, done.stdout, done.stderr)
+        return done.stdout
+
+    args = ["explain", "cli-1", "--product", crossed.product, "--version",
+            "1.0.0", "--ip", "203.0.113.1", "--at", "2027-03-10T22:00Z",
+            "--attr", "hw=3", "--attr", "ring=beta"]
+    told = json.loads(fota(*args, "--json"))
+    at = 1804716000
+    same = explain(rules, crossed, device="cli-1", version="1.0.0",
+                   ip="203.0.113.1", at=at, **{"attr.hw": "3",
+                                               "attr.ring": "beta"})
+    assert told["decision"] == same["decision"]
+    assert told["policy"]["now"] == at
+    assert told["location"]["city"] == "Tokyo"
+
+    text = fota(*args)
+    assert told["decision"]["reason"] in text
+    for r in told["rollouts"]:
+        assert r["name"] in text and r["reason"] in text
+    assert str(told["policy"]["seq"]) in text
+    for n in told["nodes"]:
+        assert n["name"] in text
+
+
+# The plan
+
+MILLION = 1000000
+
+LOAD = """
+INSERT INTO device (tenant_id, product_id, ext_id, version, country, city,
+    blocked, pin, created)
+SELECT {tenant}, {product}, CONCAT('m-', seq),
+    IF(seq % 10 < 6, '1.0.0', IF(seq % 10 < 9, '1.1.0', '1.2.0')),
+    ELT(1 + seq % 4, 'JP', 'DE', 'US', NULL),
+    ELT(1 + seq % 4, 'Tokyo', 'Berlin', 'New York', NULL),
+    seq % 1000 = 7, NULL, 0
+FROM seq_1_to_{n};
+"""
+
+
+@pytest.fixture(scope="module")
+def million():
+    """A centre alone, with a million device rows."""
+    directory = tempfile.mkdtemp(prefix="fota-million-", dir="/tmp")
+    try:
+        with Centre(os.path.join(directory, "c"), nginx=False) as centre:
+            stack = types.SimpleNamespace(centre=centre)
+            fleet = Fleet(stack, "million")
+            for i, v in enumerate(("1.0.0", "1.1.0", "1.2.0")):
+                fleet.firmware(v, image(10000, i))
+            fleet.artifact("1.2.0", image(1000, 9), source="1.1.0",
+                           fmt="xdelta3")
+            product = fleet.api("GET", "/products/" + fleet.product)
+            centre.sql("SET unique_checks = 0;" + LOAD.format(
+                tenant=fleet.id, product=product["id"], n=MILLION))
+            yield fleet
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_plan_of_a_million_devices(million):
+    """Under ten seconds, and every number is the one that was loaded."""
+    made = million.api("POST", "/rollouts", {
+        "product": million.product, "name": "plan", "target": "1.2.0",
+        "geo": {"include": ["JP", "DE"]}, "filter": "id!=m-1",
+        "max_bps": 1000000, "stages": [{"percent": 1}, {"percent": 100}]})
+    started = time.monotonic()
+    plan = million.api("POST", "/rollouts/%d/plan" % made["id"],
+                       timeout=120)
+    took = time.monotonic() - started
+    assert took < 10 * SLOW, took
+
+    want = collections.Counter()
+    ways = {"full": [0, 0], "delta": [0, 0], "steps": [0, 0]}
+    regions = collections.Counter()
+    for seq in range(1, MILLION + 1):
+        if seq % 1000 == 7:
+            want["blocked"] += 1
+        elif seq == 1:
+            want["not_targeted"] += 1
+        elif seq % 4 not in (0, 1):
+            want["geo"] += 1
+        elif seq % 10 == 9:
+            want["up_to_date"] += 1
+        else:
+            want["matched"] += 1
+            way = "full" if seq % 10 < 6 else "delta"
+            ways[way][0] += 1
+            ways[way][1] += 10000 if way == "full" else 1000
+            regions["JP" if seq % 4 == 0 else "DE"] += 1
+
+    assert plan["devices"] == MILLION
+    assert plan["matched"] == want.pop("matched")
+    assert plan["excluded"] == dict(want)
+    for way, (devices, size) in ways.items():
+        assert plan["bytes"][way] == {"devices": devices, "bytes": size}
+    total = sum(size for _, size in ways.values())
+    assert plan["bytes"]["total"] == total
+    assert {r["country"]: r["devices"] for r in plan["regions"]} == regions
+    assert sum(r["bytes"] for r in plan["regions"]) == total
+    assert plan["stages"][1]["population"] == plan["matched"]
+    share = plan["stages"][0]["population"] / plan["matched"]
+    assert 0.009 < share < 0.011
+    assert plan["limited_by"] == "max_bps"
+    assert plan["duration_s"] >= total / 1000000
+    assert plan["peak_bps"] <= 1000000
