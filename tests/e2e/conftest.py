@@ -54,18 +54,31 @@ def rules(request):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture
-def own_stack(request):
+class Own:
     """Makes stacks of a test's own: own_stack(edges=1)."""
-    made = []
 
-    def make(**more):
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, **more):
         directory, stack = _stack("own", **more)
-        made.append((directory, stack))
-        return stack.__enter__()
+        stack.__enter__()
+        self.made.append((directory, stack))
+        return stack
 
-    yield make
+    def end(self, stack, check=True):
+        """Before its time, as when a disk of it goes away."""
+        for entry in list(self.made):
+            if entry[1] is stack:
+                self.made.remove(entry)
+                stack.close(check)
+                if not os.environ.get("FOTA_KEEP"):
+                    shutil.rmtree(entry[0], ignore_errors=True)
 
-    for directory, stack in made:
-        stack.close()
-        shutil.rmtree(directory, ignore_errors=True)
+
+@pytest.fixture
+def own_stack():
+    own = Own()
+    yield own
+    for _, stack in list(own.made):
+        own.end(stack)

@@ -106,8 +106,9 @@ class Fleet:
         return self.api("POST", "/products/%s/artifacts" % self.product, body)
 
     def rollout(self, target, start=True, **more):
-        """Its id; started unless told otherwise."""
-        body = dict(product=self.product, name="to " + target, target=target)
+        """Its id; open for devices to come, started unless told otherwise."""
+        body = dict(product=self.product, name="to " + target, target=target,
+                    stages=[{"percent": 100, "auto_next": False}])
         body.update(more)
         made = self.api("POST", "/rollouts", body)
         if start:
@@ -179,10 +180,11 @@ class Stack:
     """edges: how many; their names are edge-1, edge-2, ..."""
 
     def __init__(self, directory, edges=2, centre_conf=None, edge_conf=None,
-                 **edge_more):
+                 data_dir=None, **edge_more):
         self.dir = str(directory)
         self.n = edges
         self.centre_conf = centre_conf
+        self.data_dir = data_dir    # of the centre
         self.edge_conf = edge_conf
         self.edge_more = edge_more
         self.centre = None
@@ -197,7 +199,8 @@ class Stack:
             "127.0.0.0/8": maxmind("JP", city="Tokyo", lat=35.69, lon=139.69,
                                    tz="Asia/Tokyo", continent="AS")})
         self.centre = Centre(os.path.join(self.dir, "centre"),
-                             conf=self.centre_conf)
+                             conf=self.centre_conf,
+                             data_dir=self.data_dir)
         self.centre.start()
         try:
             for i in range(self.n):
