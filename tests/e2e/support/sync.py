@@ -276,3 +276,22 @@ def seen(tenant, product, device, recv=None, **more):
             "product": product, "node": 1}
     body.update(more)
     return recv or int(time.time() * 1000), os.urandom(16), body
+
+
+# Goods to roll out
+
+def artifact(centre, tenant, product, version, data, source=None, **more):
+    """Uploads data and makes it the package of a version."""
+    up = centre.api("POST", "/uploads", {
+        "name": "image.bin", "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest()}, tenant=tenant)
+    centre.api("PATCH", "/uploads/" + up["id"], tenant=tenant,
+               body=data[up["offset"]:], headers={
+                   "Content-Type": "application/octet-stream",
+                   "Upload-Offset": str(up["offset"])})
+    centre.api("POST", "/uploads/%s/complete" % up["id"], tenant=tenant)
+    body = dict(version=version, upload=up["id"], **more)
+    if source is not None:
+        body["from"] = source
+    return centre.api("POST", "/products/%s/artifacts" % product, body,
+                      tenant=tenant)
