@@ -77,7 +77,7 @@ fota_cli_show_value(json_t *value, const char *format, fota_buf_t *out)
         return;
 
     case JSON_REAL:
-        fota_buf_printf(out, "%.15g", json_real_value(value));
+        fota_buf_printf(out, "%.6g", json_real_value(value));
         return;
 
     case JSON_TRUE:

@@ -76,16 +76,19 @@ fota_explain_part(json_t *answer, const char *name, const char *columns,
 static int
 fota_explain_print(json_t *answer)
 {
-    json_t      *copy, *device;
+    json_t      *copy, *decision;
     fota_buf_t   out;
 
+    /* "update" speaks of links, which an explanation has none of. */
+
+    decision = json_copy(json_object_get(answer, "decision"));
+    json_object_del(decision, "update");
+
     copy = json_object();
-    json_object_set(copy, "decision", json_object_get(answer, "decision"));
+    json_object_set_new(copy, "decision", decision);
     json_object_set(copy, "policy", json_object_get(answer, "policy"));
     json_object_set(copy, "location", json_object_get(answer, "location"));
-
-    device = json_copy(json_object_get(answer, "device"));
-    json_object_set_new(copy, "device", device);
+    json_object_set(copy, "device", json_object_get(answer, "device"));
 
     fota_buf_grow(&out, SIZE_MAX / 2);
     (void) fota_cli_show_object(copy, &out);

@@ -108,9 +108,11 @@ delta()
 
 image 1.0.0 old old
 image 1.1.0 new old
-image 1.2.0 new new
 
-delta 1.0.0 1.1.0
+# Beside the last image, which is half of the wait.
+delta 1.0.0 1.1.0 &
+image 1.2.0 new new
 delta 1.1.0 1.2.0
+wait $!
 
 echo ok > "$out/done"
