@@ -57,6 +57,9 @@ int fota_db_exec_text(fota_db_t *db, const char *sql);
 uint64_t fota_db_last_id(fota_db_t *db);
 uint64_t fota_db_affected(fota_db_t *db);
 
+/* The connection was lost: whatever failed, failed for that reason. */
+bool fota_db_broken(const fota_db_t *db);
+
 /* Text of the last error; never holds values. */
 const char *fota_db_error(fota_db_t *db);
 

@@ -294,3 +294,10 @@ fota_db_affected(fota_db_t *db)
 {
     return db->affected;
 }
+
+
+bool
+fota_db_broken(const fota_db_t *db)
+{
+    return db->broken;
+}

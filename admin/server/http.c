@@ -540,17 +540,21 @@ fota_http_finish(fota_http_t *h)
         rc = req->route->handler(req);
     }
 
-    /* A stream may read from the database until its end. */
-
-    if (req->db != NULL && h->produce == NULL) {
-        fota_db_put(req->server->db, req->db);
-        req->db = NULL;
+    if (rc != FOTA_OK && req->db != NULL && fota_db_broken(req->db)) {
+        rc = FOTA_IO;
     }
 
     /* A refusal that was set stands, whatever the handler returned. */
 
     if (h->status == 0 || (rc != FOTA_OK && h->status < 400)) {
         fota_http_result(h, rc == FOTA_OK ? FOTA_ERROR : rc);
+    }
+
+    /* A stream may read from the database until its end. */
+
+    if (req->db != NULL && h->produce == NULL) {
+        fota_db_put(req->server->db, req->db);
+        req->db = NULL;
     }
 }
 
