@@ -1,0 +1,210 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+"""Groups: a long list of ids streamed in, and saved filters."""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import types
+
+import pytest
+
+from support.centre import ApiError, Centre
+from support.edge import ASAN
+from support.rules import query
+from support.stack import Fleet
+from support.world import explain
+
+# A million has its row in the measurements; here it is the same path.
+N = int(os.environ.get("FOTA_IMPORT") or (20000 if ASAN else 200000))
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """A fleet at a centre without edges."""
+    directory = tempfile.mkdtemp(prefix="fota-groups-", dir="/tmp")
+    try:
+        with Centre(os.path.join(directory, "c"), nginx=False) as centre:
+            yield Fleet(types.SimpleNamespace(centre=centre), "groups")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def rss(pid):
+    with open("/proc/%d/status" % pid) as f:
+        for line in f:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+class Stream:
+    """A body that is made while it is sent."""
+
+    def __init__(self, lines, piece=4000):
+        self.lines = iter(lines)
+        self.piece = piece
+
+    def __iter__(self):
+        part = []
+        for line in self.lines:
+            part.append(line)
+            if len(part) == self.piece:
+                yield ("\n".join(part) + "\n").encode()
+                part = []
+        yield ("\n".join(part) + "\n").encode()
+
+
+def put(fleet, group, lines, **params):
+    """The report of an import."""
+    answer = fleet.centre.request(
+        "PUT", "/api/v1/groups/%s/members?%s" % (group, query(**params)),
+        body=Stream(lines), headers={"Content-Type": "text/csv"},
+        tenant=fleet.tenant, timeout=600)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def many():
+    """Ids with a heading, and a bad line in every ten thousand."""
+    yield "id,colour"
+    for i in range(N):
+        if i % 10000 == 17:
+            yield "x" * 300 + ",too long"
+        yield "unit-%07d,red" % i
+
+
+def test_long_import_is_streamed(alone):
+    alone.api("POST", "/groups", {"name": "big"})
+    pid = alone.centre.admin.pid
+    peak = [0]
+    end = threading.Event()
+
+    def watch():
+        while not end.wait(0.05):
+            peak[0] = max(peak[0], rss(pid))
+
+    before = rss(pid)
+    thread = threading.Thread(target=watch)
+    thread.start()
+    started = time.monotonic()
+    try:
+        made = put(alone, "big", many(), create=1, product=alone.product)
+    finally:
+        end.set()
+        thread.join()
+    print("%d ids in %.1f s" % (N, time.monotonic() - started))
+
+    bad = N // 10000
+    assert made["lines"] == N + bad + 1
+    assert made["added"] == made["created"] == N
+    assert made["existing"] == 0 and made["bad"] == bad
+    assert len(made["errors"]) == bad and not made["truncated"]
+    assert made["errors"][:2] == [{"line": 19, "code": "bad_id"},
+                                  {"line": 10020, "code": "bad_id"}]
+    if not ASAN:
+        assert peak[0] - before < 64 << 20, "the list was held in memory"
+
+    group = alone.api("GET", "/groups/big")
+    assert (group["type"], group["members"]) == ("static", N)
+    assert alone.api("GET", "/devices/count?" + query(
+        q="group==big and id==unit-00000*"))["count"] == min(N, 100)
+
+    again = put(alone, "big", ["unit-%07d" % i for i in range(100)])
+    assert (again["added"], again["existing"]) == (0, 100)
+
+    answer = alone.centre.request("GET", "/api/v1/groups/big/export",
+                                  tenant=alone.tenant, timeout=120)
+    ids = answer.body.decode().split()
+    assert len([i for i in ids if i.startswith("unit-")]) == N
+
+
+def test_replacing_and_unknown_ids(alone):
+    alone.api("POST", "/groups", {"name": "small"})
+    alone.api("POST", "/devices/bulk", {"product": alone.product, "devices": [
+        {"id": "s-%d" % i} for i in range(5)]})
+    first = put(alone, "small", ["s-0", "s-1", "s-2", "unknown-1", "s-1"])
+    assert (first["added"], first["bad"]) == (3, 1)
+    assert first["existing"] == 1
+    assert first["errors"] == [{"line": 4, "code": "unknown_device",
+                                "id": "unknown-1"}]
+
+    second = put(alone, "small", ["s-2", "s-3"], mode="replace")
+    assert (second["added"], second["removed"]) == (1, 2)
+    ids = [m["id"] for m in alone.api("GET",
+                                      "/groups/small/members")["items"]]
+    assert ids == ["s-2", "s-3"]
+
+    changed = alone.api("POST", "/groups/small/members", {
+        "add": ["s-4"], "remove": ["s-2"]})
+    assert (changed["added"], changed["removed"]) == (1, 1)
+
+
+def test_quotes_blanks_and_line_ends(alone):
+    alone.api("POST", "/groups", {"name": "csv"})
+    made = put(alone, "csv", ['"a,b"', '"say ""hi"""', "plain\r", "",
+                              '"open', "ünïcode"],
+               create=1, product=alone.product)
+    ids = {m["id"] for m in alone.api("GET", "/groups/csv/members")["items"]}
+    assert ids == {"a,b", 'say "hi"', "plain", "ünïcode"}
+    assert made["errors"] == [{"line": 5, "code": "quote"}]
+
+
+def test_dynamic_group_is_its_filter(alone):
+    made = alone.api("POST", "/groups", {
+        "name": "beta", "filter": "attr.ring==beta and id!=b-3"})
+    assert made["type"] == "dynamic"
+    for i in range(5):
+        alone.api("POST", "/devices", {
+            "id": "b-%d" % i, "product": alone.product,
+            "attributes": {"ring": "beta" if i % 2 else "stable"}})
+    assert alone.api("GET", "/groups/beta")["members"] == 1
+    preview = alone.api("POST", "/groups/preview", {
+        "filter": "group==beta or id==b-0"})
+    assert preview["matches"] == 2
+    assert sorted(preview["examples"]) == ["b-0", "b-1"]
+
+    for path, body, code in (
+            ("/groups", {"name": "nested", "filter": "group==beta"}, 400),
+            ("/groups/preview", {"filter": "group==nobody"}, 400)):
+        with pytest.raises(ApiError) as e:
+            alone.api("POST", path, body)
+        assert e.value.status == code
+    with pytest.raises(ApiError) as e:
+        alone.api("POST", "/groups/beta/members", {"add": ["b-0"]})
+    assert e.value.status == 409
+
+
+def test_groups_change_while_a_rollout_runs(rules):
+    """Members come and go, a filter is rewritten: edges follow."""
+    fleet = rules.fleet("follow")
+    fleet.firmware("1.1.0", b"x" * 1000)
+    for name, text in (("fixed", None), ("saved", "attr.hw==1")):
+        fleet.api("POST", "/groups", {"name": name, "filter": text} if text
+                  else {"name": name})
+    fleet.api("POST", "/devices/bulk", {
+        "product": fleet.product, "devices": [{"id": "f-1"}, {"id": "f-2"}]})
+    fleet.rollout("1.1.0", filter="group==fixed or group==saved")
+
+    def reasons(**said):
+        rules.ready()
+        got = {explain(rules, fleet, edge=e, version="1.0.0",
+                       **said)["decision"]["reason"] for e in rules.edges}
+        assert len(got) == 1
+        return got.pop()
+
+    assert reasons(device="f-1") == "not_targeted"
+    fleet.api("POST", "/groups/fixed/members", {"add": ["f-1"]})
+    assert reasons(device="f-1") == "offer"
+    assert reasons(device="f-2") == "not_targeted"
+    fleet.api("POST", "/groups/fixed/members", {"remove": ["f-1"]})
+    assert reasons(device="f-1") == "not_targeted"
+
+    assert reasons(device="f-2", **{"attr.hw": "1"}) == "offer"
+    assert reasons(device="f-2", **{"attr.hw": "2"}) == "not_targeted"
+    fleet.api("PATCH", "/groups/saved", {"filter": "attr.hw==2"})
+    assert reasons(device="f-2", **{"attr.hw": "2"}) == "offer"
+    assert reasons(device="f-2", **{"attr.hw": "1"}) == "not_targeted"
