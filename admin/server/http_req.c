@@ -48,56 +48,33 @@ fota_req_query_u64(fota_req_t *req, const char *name, uint64_t def,
 }
 
 
-static int
-fota_url_digit(uint8_t c)
+/* What cannot be decoded is seen as given and refused by its reader. */
+
+void
+fota_query_take(fota_query_walk_t *walk, fota_str_t name, fota_str_t value)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+    fota_str_t  n, v;
+
+    if (fota_url_decode(&walk->req->arena.mem, name, &n) != FOTA_OK) {
+        n = name;
     }
 
-    c |= 0x20;
+    if (fota_url_decode(&walk->req->arena.mem, value, &v) != FOTA_OK) {
+        v = value;
+    }
 
-    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
+    walk->each(walk->ctx, n, v);
 }
 
 
-int
-fota_url_decode(fota_mem_t *mem, fota_str_t raw, fota_str_t *out)
+void
+fota_req_query_each(fota_req_t *req, fota_query_each_pt each, void *ctx)
 {
-    int       hi, lo;
-    size_t    i, n;
-    uint8_t  *p;
+    fota_query_walk_t  walk;
 
-    p = fota_alloc(mem, raw.len + 1);
-    if (p == NULL) {
-        return FOTA_NOMEM;
-    }
+    walk.req = req;
+    walk.each = each;
+    walk.ctx = ctx;
 
-    n = 0;
-
-    for (i = 0; i < raw.len; i++) {
-        if (raw.data[i] != '%') {
-            p[n++] = raw.data[i];
-            continue;
-        }
-
-        if (raw.len - i < 3) {
-            return FOTA_INVALID;
-        }
-
-        hi = fota_url_digit(raw.data[i + 1]);
-        lo = fota_url_digit(raw.data[i + 2]);
-
-        if (hi < 0 || lo < 0 || (hi == 0 && lo == 0)) {
-            return FOTA_INVALID;
-        }
-
-        p[n++] = (uint8_t) (hi << 4 | lo);
-        i += 2;
-    }
-
-    p[n] = '\0';
-    *out = fota_slice(p, n);
-
-    return fota_str_utf8(*out) ? FOTA_OK : FOTA_INVALID;
+    fota_http_query_each(req, &walk);
 }

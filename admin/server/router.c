@@ -174,3 +174,58 @@ fota_permission_has(fota_str_t list, const char *permission)
 
     return false;
 }
+
+
+static int
+fota_url_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
+}
+
+
+int
+fota_url_decode(fota_mem_t *mem, fota_str_t raw, fota_str_t *out)
+{
+    int       hi, lo;
+    size_t    i, n;
+    uint8_t  *p;
+
+    p = fota_alloc(mem, raw.len + 1);
+    if (p == NULL) {
+        return FOTA_NOMEM;
+    }
+
+    n = 0;
+
+    for (i = 0; i < raw.len; i++) {
+        if (raw.data[i] != '%') {
+            p[n++] = raw.data[i];
+            continue;
+        }
+
+        if (raw.len - i < 3) {
+            return FOTA_INVALID;
+        }
+
+        hi = fota_url_digit(raw.data[i + 1]);
+        lo = fota_url_digit(raw.data[i + 2]);
+
+        if (hi < 0 || lo < 0 || (hi == 0 && lo == 0)) {
+            return FOTA_INVALID;
+        }
+
+        p[n++] = (uint8_t) (hi << 4 | lo);
+        i += 2;
+    }
+
+    p[n] = '\0';
+    *out = fota_slice(p, n);
+
+    return fota_str_utf8(*out) ? FOTA_OK : FOTA_INVALID;
+}
