@@ -770,53 +770,22 @@ fota_req_query(fota_req_t *req, const char *name)
 }
 
 
-typedef struct {
-    fota_req_t          *req;
-    fota_query_each_pt   each;
-    void                *ctx;
-} fota_query_walk_t;
-
-
 static enum MHD_Result
-fota_req_query_one(void *cls, enum MHD_ValueKind kind, const char *name,
+fota_http_query_one(void *cls, enum MHD_ValueKind kind, const char *name,
     size_t len, const char *value, size_t vlen)
 {
-    fota_str_t          n, v;
-    fota_query_walk_t  *w;
-
-    w = cls;
-
-    /* What cannot be decoded is seen as given, as above. */
-
-    if (fota_url_decode(&w->req->arena.mem, fota_slice(name, len), &n)
-        != FOTA_OK)
-    {
-        n = fota_slice(name, len);
-    }
-
-    if (value == NULL
-        || fota_url_decode(&w->req->arena.mem, fota_slice(value, vlen), &v)
-           != FOTA_OK)
-    {
-        v = fota_slice(value != NULL ? value : "", value != NULL ? vlen : 0);
-    }
-
-    w->each(w->ctx, n, v);
+    fota_query_take(cls, fota_slice(name, len),
+                    fota_slice(value != NULL ? value : "",
+                               value != NULL ? vlen : 0));
 
     return MHD_YES;
 }
 
 
 void
-fota_req_query_each(fota_req_t *req, fota_query_each_pt each, void *ctx)
+fota_http_query_each(fota_req_t *req, fota_query_walk_t *walk)
 {
-    fota_query_walk_t  w;
-
-    w.req = req;
-    w.each = each;
-    w.ctx = ctx;
-
     (void) MHD_get_connection_values_n(fota_http_of(req)->connection,
                                        MHD_GET_ARGUMENT_KIND,
-                                       fota_req_query_one, &w);
+                                       fota_http_query_one, walk);
 }

@@ -96,4 +96,15 @@ const char *fota_http_reason(unsigned status);
 /* Frees what an answer owns. */
 void fota_res_free(fota_http_t *h);
 
+/* Query parameters: http.c finds them, http_req.c decodes and passes on. */
+typedef struct {
+    fota_req_t          *req;
+    fota_query_each_pt   each;
+    void                *ctx;
+} fota_query_walk_t;
+
+void fota_http_query_each(fota_req_t *req, fota_query_walk_t *walk);
+void fota_query_take(fota_query_walk_t *walk, fota_str_t name,
+    fota_str_t value);
+
 #endif /* FOTA_ADMIN_HTTP_PRIVATE_H */
