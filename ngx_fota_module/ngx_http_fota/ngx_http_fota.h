@@ -41,6 +41,7 @@
 typedef struct ngx_http_fota_rt_s     ngx_http_fota_rt_t;
 typedef struct ngx_http_fota_spool_s  ngx_http_fota_spool_t;
 typedef struct ngx_http_fota_ctx_s    ngx_http_fota_ctx_t;
+typedef struct ngx_http_fota_settle_s ngx_http_fota_settle_t;
 
 /* What is configured for one http block. */
 
@@ -121,6 +122,8 @@ struct ngx_http_fota_rt_s {
 
     ngx_event_t                 timer;
     ngx_queue_t                 transfers;
+    ngx_queue_t                 settling;
+    ngx_uint_t                  nsettling;
 
     /* This node, looked up again when policy changes. */
     uint64_t                    generation;
@@ -276,6 +279,38 @@ void ngx_http_fota_transfer_begin(ngx_http_request_t *r,
 void ngx_http_fota_transfer_end(ngx_http_fota_ctx_t *ctx);
 void ngx_http_fota_transfers_tick(ngx_http_fota_rt_t *rt);
 void ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx);
+
+/* settle */
+
+/* What the kernel knows of a stream, in bytes since it began. */
+typedef struct {
+    uint64_t    acked;
+    uint64_t    end;            /* of all that was handed over */
+    ngx_uint_t  closed;
+} ngx_http_fota_tcp_t;
+
+/* A request that ended; sent and delivered are bytes of its body. */
+typedef struct {
+    ngx_uint_t  class;
+    off_t       sent;
+    off_t       delivered;      /* so far */
+    off_t       first;
+    off_t       last;
+    uint32_t    tenant;
+    uint32_t    deployment;
+    uint8_t     tag[8];
+    uint8_t     sha256[32];
+    unsigned    note:1;         /* the centre is told */
+    unsigned    cut:1;
+} ngx_http_fota_done_t;
+
+/* NGX_DECLINED where there is no TCP. */
+ngx_int_t ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp);
+/* Counts it now, or when the peer has all of it. */
+void ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
+    const ngx_http_fota_done_t *done);
+/* last: the worker ends, nothing waits any longer. */
+void ngx_http_fota_settle_tick(ngx_http_fota_rt_t *rt, ngx_uint_t last);
 
 /* zone */
 ngx_int_t ngx_http_fota_zone_add(ngx_conf_t *cf,

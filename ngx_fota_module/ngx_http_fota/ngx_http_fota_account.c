@@ -7,26 +7,16 @@
 /*
  * Running transfers and what became of them.
  *
- * Delivered is what the peer's TCP has acknowledged when the request ends:
- * bytes sent less those still in the kernel.  Those are counted on the wire,
- * so with TLS they stand for somewhat less plain text, and an aborted
- * download is under-counted rather than over-counted.
+ * Delivered is what the peer's TCP has acknowledged: bytes sent less those
+ * still in the kernel.  Those are counted on the wire, so with TLS they stand
+ * for somewhat less plain text, and an aborted download is under-counted
+ * rather than over-counted.  Variables show it as of the request's end; what
+ * is acknowledged later goes into counters (ngx_http_fota_settle.c).
  */
 
 #include "ngx_http_fota.h"
 
 #include <linux/sockios.h>
-
-
-/*
- * Offsets in the kernel's struct tcp_info, which only grows; the C library's
- * copy ends before them.
- */
-#define FOTA_TCPI_BYTES_ACKED    120
-#define FOTA_TCPI_NOTSENT        144
-#define FOTA_TCPI_BYTES_SENT     200
-#define FOTA_TCPI_BYTES_RETRANS  208
-#define FOTA_TCPI_LEN            216
 
 
 static off_t ngx_http_fota_unacked(ngx_connection_t *c);
@@ -35,8 +25,6 @@ static void ngx_http_fota_range(ngx_http_request_t *r,
 static void ngx_http_fota_progress(ngx_http_fota_rt_t *rt,
     ngx_http_fota_ctx_t *ctx);
 static void ngx_http_fota_cut(ngx_http_fota_rt_t *rt,
-    ngx_http_fota_ctx_t *ctx);
-static void ngx_http_fota_note_bytes(ngx_http_fota_rt_t *rt,
     ngx_http_fota_ctx_t *ctx);
 
 
@@ -224,26 +212,11 @@ ngx_http_fota_cut(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
 static off_t
 ngx_http_fota_unacked(ngx_connection_t *c)
 {
-    int        queued;
-    u_char     info[256];
-    int64_t    n;
-    uint32_t   notsent;
-    uint64_t   acked, sent, again;
-    socklen_t  len;
+    int                  queued;
+    ngx_http_fota_tcp_t  tcp;
 
-    len = sizeof(info);
-
-    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, (void *) info, &len) == 0
-        && len >= FOTA_TCPI_LEN)
-    {
-        ngx_memcpy(&acked, &info[FOTA_TCPI_BYTES_ACKED], sizeof(acked));
-        ngx_memcpy(&notsent, &info[FOTA_TCPI_NOTSENT], sizeof(notsent));
-        ngx_memcpy(&sent, &info[FOTA_TCPI_BYTES_SENT], sizeof(sent));
-        ngx_memcpy(&again, &info[FOTA_TCPI_BYTES_RETRANS], sizeof(again));
-
-        n = (int64_t) (sent - again - acked) + notsent;
-
-        return (n > 0) ? n : 0;
+    if (ngx_http_fota_tcp(c->fd, &tcp) == NGX_OK) {
+        return tcp.end - tcp.acked;
     }
 
     if (ioctl(c->fd, SIOCOUTQ, &queued) == 0) {
@@ -332,9 +305,10 @@ ngx_http_fota_range(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 ngx_int_t
 ngx_http_fota_log_handler(ngx_http_request_t *r)
 {
-    ngx_uint_t            class;
-    ngx_http_fota_rt_t   *rt;
-    ngx_http_fota_ctx_t  *ctx;
+    ngx_uint_t             class;
+    ngx_http_fota_rt_t    *rt;
+    ngx_http_fota_ctx_t   *ctx;
+    ngx_http_fota_done_t   done;
 
     ctx = ngx_http_fota_get_ctx(r);
 
@@ -391,42 +365,25 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     class = ngx_min(class, NGX_HTTP_FOTA_CLASSES - 1);
 
     (void) ngx_atomic_fetch_add(&rt->shm->sent[class], ctx->sent);
-    (void) ngx_atomic_fetch_add(&rt->shm->delivered[class], ctx->delivered);
 
-    if (ctx->has_token && ctx->has_range && !r->header_only
-        && rt->spool != NULL)
-    {
-        ngx_http_fota_note_bytes(rt, ctx);
+    ngx_memzero(&done, sizeof(ngx_http_fota_done_t));
+
+    done.class = class;
+    done.sent = ctx->sent;
+    done.delivered = ctx->delivered;
+    done.cut = ctx->cut;
+
+    if (ctx->has_token && ctx->has_range && !r->header_only) {
+        done.note = 1;
+        done.first = ctx->range_first;
+        done.last = ctx->range_last;
+        done.tenant = ctx->token.tenant;
+        done.deployment = ctx->token.deployment;
+        ngx_memcpy(done.tag, ctx->token.device, sizeof(done.tag));
+        ngx_memcpy(done.sha256, ctx->sha256, sizeof(done.sha256));
     }
+
+    ngx_http_fota_settle(rt, r->connection, &done);
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_fota_note_bytes(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
-{
-    uint8_t     text[512];
-    fota_jw_t   w;
-    fota_buf_t  out;
-
-    fota_buf_fixed(&out, text, sizeof(text));
-    fota_jw_init(&w, &out);
-
-    fota_jw_object(&w, NULL);
-    fota_jw_cstr(&w, "t", "bytes");
-    fota_jw_uint(&w, "tenant", ctx->token.tenant);
-    fota_jw_uint(&w, "node", rt->node);
-    fota_jw_hex(&w, "artifact", ctx->sha256, sizeof(ctx->sha256));
-    fota_jw_hex(&w, "tag", ctx->token.device, sizeof(ctx->token.device));
-    fota_jw_uint(&w, "rollout", ctx->token.deployment);
-    fota_jw_uint(&w, "first", ctx->range_first);
-    fota_jw_uint(&w, "last", ctx->range_last);
-    fota_jw_uint(&w, "delivered", ctx->delivered);
-    fota_jw_uint(&w, "sent", ctx->sent);
-    fota_jw_end_object(&w);
-
-    if (out.status == FOTA_OK) {
-        (void) ngx_http_fota_spool_note(rt, NULL, fota_buf_slice(&out));
-    }
 }

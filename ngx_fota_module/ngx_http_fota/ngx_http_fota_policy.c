@@ -98,6 +98,7 @@ ngx_http_fota_rt_create(ngx_cycle_t *cycle, ngx_http_fota_main_conf_t *mcf)
     rt->log = cycle->log;
     rt->shm = mcf->zone->data;
     ngx_queue_init(&rt->transfers);
+    ngx_queue_init(&rt->settling);
 
     cln = ngx_pool_cleanup_add(cycle->pool, 0);
     if (cln == NULL) {
@@ -169,6 +170,8 @@ ngx_http_fota_rt_destroy(void *data)
         ngx_del_timer(&rt->timer);
     }
 
+    ngx_http_fota_settle_tick(rt, 1);
+
     if (rt->spool != NULL) {
         ngx_http_fota_spool_exit(rt);
     }
@@ -239,6 +242,7 @@ ngx_http_fota_timer(ngx_event_t *ev)
     }
 
     ngx_http_fota_transfers_tick(rt);
+    ngx_http_fota_settle_tick(rt, 0);
     ngx_http_fota_zone_tick(rt);
 
     if (rt->conf->geo_file.len) {
