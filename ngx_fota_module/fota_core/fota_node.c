@@ -11,7 +11,7 @@
 
 
 static int fota_node_run(fota_node_run_t *s, bool grouped);
-static fota_node_reason_e fota_node_filter(const fota_node_run_t *s,
+static fota_node_reason_e fota_node_filter(fota_node_run_t *s,
     const fota_node_t *node);
 static bool fota_node_scope(const fota_node_run_t *s,
     const fota_node_t *node);
@@ -75,6 +75,8 @@ fota_node_select(fota_mem_t *mem, const fota_node_set_t *set,
     s.q = q;
     s.out = out;
     s.cand = local;
+    s.asked = -1;
+    s.mintable = 0;
     s.navoid = (q->navoid > FOTA_AVOID_MAX) ? FOTA_AVOID_MAX : q->navoid;
 
     if (set->n > FOTA_NODE_LOCAL) {
@@ -151,7 +153,7 @@ fota_node_run(fota_node_run_t *s, bool grouped)
 
 
 static fota_node_reason_e
-fota_node_filter(const fota_node_run_t *s, const fota_node_t *node)
+fota_node_filter(fota_node_run_t *s, const fota_node_t *node)
 {
     uint32_t                  i;
     const fota_location_t    *loc;
@@ -200,7 +202,18 @@ fota_node_filter(const fota_node_run_t *s, const fota_node_t *node)
         return FOTA_N_POOL;
     }
 
-    if (q->mintable != NULL && !q->mintable(q->mintable_ctx, node->group)) {
+    if (q->mintable == NULL) {
+        return FOTA_N_CANDIDATE;
+    }
+
+    /* Neighbours mostly are of one group. */
+
+    if (s->asked != node->group) {
+        s->asked = node->group;
+        s->mintable = q->mintable(q->mintable_ctx, node->group);
+    }
+
+    if (!s->mintable) {
         return FOTA_N_KEY;
     }
 

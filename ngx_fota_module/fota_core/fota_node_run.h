@@ -46,6 +46,8 @@ typedef struct {
     double                     nearest;     /* distance */
     uint32_t                   n;           /* candidates left */
     uint32_t                   navoid;
+    int32_t                    asked;       /* group, -1 = none yet */
+    unsigned                   mintable:1;  /* what its answer was */
     unsigned                   grouped:1;   /* prefix_group alone */
     unsigned                   located:1;
     double                     v[3];

@@ -4,6 +4,10 @@
  */
 
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "fota_str.h"
 #include "fota_status.h"
 
@@ -158,6 +162,31 @@ fota_str_plain(const uint8_t *p, const uint8_t *end)
 
     static const uint64_t  ones = 0x0101010101010101;
     static const uint64_t  tops = 0x8080808080808080;
+
+#if defined(__SSE2__)
+
+    __m128i  v;
+
+    /* As signed numbers the bytes that are not ASCII are below a blank too. */
+
+    while (end - p >= 16) {
+        v = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+        v = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
+                         _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                      _mm_cmpeq_epi8(v,
+                                                     _mm_set1_epi8('\\'))));
+
+        found = (uint64_t) _mm_movemask_epi8(v);
+
+        if (found != 0) {
+            return p + __builtin_ctzll(found);
+        }
+
+        p += 16;
+    }
+
+#endif
 
     while (end - p >= 8) {
         memcpy(&w, p, 8);
