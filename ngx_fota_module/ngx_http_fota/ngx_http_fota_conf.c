@@ -152,13 +152,26 @@ ngx_http_fota_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "proxy_pass" and its like overwrite the handler without a word. */
+
+    if ((conf->check && clcf->handler != ngx_http_fota_check_handler)
+        || (conf->report && clcf->handler != ngx_http_fota_report_handler)
+        || (conf->explain && clcf->handler != ngx_http_fota_explain_handler))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "location \"%V\" has another content handler "
+                           "beside that of fota", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
     /*
      * A body of the size allowed must stay in memory: reading it back from
      * a temporary file would block the worker.  Core merged before us.
      */
 
     if (conf->check || conf->report) {
-        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
         if (clcf->client_body_buffer_size < FOTA_BODY_MAX + 1024) {
             clcf->client_body_buffer_size = FOTA_BODY_MAX + 1024;

@@ -211,7 +211,7 @@ ngx_http_fota_filter_ranges(ngx_http_request_t *r, ngx_uint_t max)
 
     value = &r->headers_in.range->value;
 
-    if (value->len < 7
+    if (value->len < 6
         || ngx_strncasecmp(value->data, (u_char *) "bytes=", 6) != 0
         || !ngx_http_fota_if_range(r))
     {
@@ -221,6 +221,10 @@ ngx_http_fota_filter_ranges(ngx_http_request_t *r, ngx_uint_t max)
     size = r->headers_out.content_length_n;
     sum = 0;
     n = 0;
+
+    if (value->len == 6) {
+        goto refused;
+    }
 
     /*
      * Only counted and added up here: what is malformed or cannot be

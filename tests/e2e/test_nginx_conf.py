@@ -1,0 +1,193 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
+
+"""nginx -t names file and line of whatever is wrong in a directive."""
+
+import os
+import re
+
+import pytest
+
+from support.edge import Edge, TOP
+from support.mmdb import maxmind, write_mmdb
+
+# Directive in the http block (spool "" is left out), and what is said of it.
+HTTP = [
+    ("fota_db;", "invalid number of arguments"),
+    ("fota_db /etc/hostname;", "is not a directory"),
+    ("fota_db %(dir)s/policy size=1;", 'at least "map_size='),
+    ("fota_db %(dir)s/policy map_size=10k;", 'at least "map_size='),
+    ("fota_db %(dir)s/policy; fota_db %(dir)s/policy;", "is duplicate"),
+    ("fota_zone a 10k;", "too small"),
+    ("fota_zone a x;", "invalid zone size"),
+    ("fota_spool /nonexistent;", "cannot be used"),
+    ("fota_spool /etc/hostname;", "is not a directory"),
+    ("fota_spool %(dir)s/spool ack=never;", 'must be "ack=disk"'),
+    ("fota_spool %(dir)s/spool commit=0;", "must lie between"),
+    ("fota_spool %(dir)s/spool commit=1h;", "must lie between"),
+    ("fota_spool %(dir)s/spool size=1;", "at least"),
+    ("fota_spool %(dir)s/spool foo=1;", "invalid parameter"),
+    ("fota_geoip /nonexistent.mmdb;", "cannot be opened"),
+    ("fota_geoip /tmp;", "not a regular file"),
+    ("fota_geoip %(dir)s/bad.mmdb;", "location database"),
+    ("fota_geoip %(dir)s/geo.mmdb fields=x;", 'must be "fields=auto"'),
+    ("fota_geoip %(dir)s/geo.mmdb auto_reload=x;", "invalid time"),
+    ("fota_geoip asn=%(dir)s/geo.mmdb;", "needs a file in front"),
+    ("fota_geoip %(dir)s/geo.mmdb %(dir)s/geo.mmdb x;",
+     "invalid parameter"),
+    ("fota_node_id %s;" % ("n" * 129), "1 to 128 bytes"),
+    ("fota_select band=0.5;", "must lie between"),
+    ("fota_select min=x;", "must lie between"),
+    ("fota_select foo=1;", "invalid parameter"),
+    ("fota_rate_class 256 1m;", "must be 0 to 255"),
+    ("fota_rate_class 1 fast;", "invalid rate"),
+    ("fota_max_stale_offer x;", "invalid value"),
+    ("fota_lua /nonexistent.lua;", "cannot be opened"),
+    ("fota_lua %(dir)s/bad.lua;", r"bad\.lua:2:"),
+    ("fota_lua %(dir)s/good.lua; fota_lua_trusted %(dir)s/good.lua;",
+     "is duplicate"),
+    ("fota_lua_fail maybe;", "invalid value"),
+    ("fota_lua_limits instructions=1;", "must lie between"),
+    ("fota_lua_limits memory=1k;", "at least"),
+    ("fota_lua_limits time=1;", "invalid parameter"),
+]
+
+LOCATION = [
+    ("fota_check maybe;", 'must be "on" or "off"'),
+    ("fota_check on; fota_report on;", "another content handler"),
+    ("fota_check on; proxy_pass http://127.0.0.1:1;",
+     "another content handler"),
+    ("fota_auth password;", "invalid value"),
+    ("fota_token maybe;", "invalid value"),
+    ("fota_token_bind ip=24;", 'must be "ip=V4,V6"'),
+    ("fota_token_bind ip=33,48;", 'must be "ip=V4,V6"'),
+    ("fota_token_bind mac;", "invalid parameter"),
+    ("fota_max_ranges 0;", "must be between 1 and 256"),
+    ("fota_seen maybe;", 'must be "on" or "off"'),
+    ("fota_seen on interval=0;", "must lie between"),
+    ("fota_seen on foo;", "invalid parameter"),
+]
+
+# What needs something else to be configured.
+NEED = [
+    ("fota_check on;", 'needs "fota_db"'),
+    ("fota_explain on;", 'needs "fota_db"'),
+    ("fota_report on;", 'needs "fota_db"'),
+    ("fota_token required;", 'needs "fota_db"'),
+    ("fota_seen on;", 'needs "fota_spool"'),
+]
+
+
+def bare(http="", location="", **more):
+    return Edge(http=http, locations="location /x { %s }" % location,
+                start=False, spool=None, node=None, db=False, **more)
+
+
+def files(edge):
+    with open(os.path.join(edge.dir, "bad.mmdb"), "wb") as f:
+        f.write(b"no database")
+    write_mmdb(os.path.join(edge.dir, "geo.mmdb"),
+               {"192.0.2.0/24": maxmind("JP", city="Tokyo")})
+    with open(os.path.join(edge.dir, "bad.lua"), "w") as f:
+        f.write("return function(ctx)\n  if then\nend\n")
+    with open(os.path.join(edge.dir, "good.lua"), "w") as f:
+        f.write("return function(ctx) return nil end\n")
+
+
+def refused(edge, says):
+    code, text = edge.test()
+    try:
+        assert code != 0, text
+        first = [line for line in text.splitlines() if "[emerg]" in line][0]
+        assert re.search(says, first), first
+        assert re.search(r" in \S*nginx\.conf:\d+$", first), first
+    finally:
+        edge.stop(check=False)
+
+
+@pytest.mark.parametrize("directive,says", HTTP)
+def test_http_directive_refused(directive, says):
+    edge = bare()
+    files(edge)
+    edge.extra = (directive % {"dir": edge.dir}, "", "")
+    edge.write_conf()
+    refused(edge, says)
+
+
+@pytest.mark.parametrize("directive,says", LOCATION)
+def test_location_directive_refused(directive, says):
+    edge = bare(location=directive)
+    edge.extra = ("fota_db %s; fota_spool %s;" % (edge.db, edge.spool), "",
+                  "")
+    edge.write_conf()
+    refused(edge, says)
+
+
+@pytest.mark.parametrize("directive,says", NEED)
+def test_what_is_needed_is_named(directive, says):
+    refused(bare(location=directive), says)
+
+
+def test_a_spool_that_workers_may_not_write():
+    if os.getuid() != 0:
+        pytest.skip("only root has workers of another user")
+    edge = bare()
+    os.chmod(edge.spool, 0o700)
+    edge.extra = ("fota_spool %s;" % edge.spool, "", "")
+    text = edge.write_conf().replace("user root;", "user nobody nogroup;")
+    with open(edge.conf, "w") as f:
+        f.write(text)
+    refused(edge, "workers may not write")
+
+
+def test_a_policy_that_is_not_there_yet_is_no_error():
+    edge = bare(location="fota_check on;")
+    edge.extra = ("fota_db %s;" % edge.db, "", "")
+    edge.write_conf()
+    code, text = edge.test()
+    assert code == 0, text
+    assert "does not exist yet" in text
+    assert not os.path.exists(edge.db)
+    edge.stop(check=False)
+
+
+def test_everything_right_is_accepted():
+    edge = bare(location="fota_check on; fota_auth device mtls; "
+                         "fota_seen on interval=10m; "
+                         "fota_token_bind ip=24,48 cert;")
+    files(edge)
+    edge.extra = ("""
+        fota_db %(dir)s/policy map_size=64m;
+        fota_zone edge 2m;
+        fota_node_id tokyo-1;
+        fota_spool %(dir)s/spool ack=disk commit=5ms size=16m;
+        fota_geoip %(dir)s/geo.mmdb auto_reload=5s fields=maxmind;
+        fota_select band=2 min=4 band_km=50 max_km=5000 health=30s;
+        fota_rate_class 1 64k;
+        fota_rate_class 2 1m;
+        fota_max_stale_offer 1h;
+        fota_lua %(dir)s/good.lua;
+        fota_lua_fail closed;
+        fota_lua_limits instructions=50000 memory=1m;
+        """ % {"dir": edge.dir}, "", "")
+    edge.write_conf()
+    code, text = edge.test()
+    assert code == 0, text
+    edge.stop(check=False)
+
+
+def test_the_reference_names_every_directive_and_variable():
+    """docs/directives.md and the tables in the source are one."""
+    glue = os.path.join(TOP, "ngx_fota_module", "ngx_http_fota")
+    with open(os.path.join(glue, "ngx_http_fota_module.c")) as f:
+        directives = re.findall(r'\{ ngx_string\("(fota_\w+)"\),\n\s+NGX',
+                                f.read())
+    with open(os.path.join(glue, "ngx_http_fota_variables.c")) as f:
+        variables = re.findall(r'ngx_string\("(fota_\w+)"\)', f.read())
+    with open(os.path.join(TOP, "docs", "directives.md")) as f:
+        text = f.read()
+    assert len(directives) > 20 and len(variables) > 15
+    assert sorted(re.findall(r"^### (fota_\w+)$", text, re.M)) \
+        == sorted(directives)
+    assert sorted(set(re.findall(r"^\| `\$(fota_\w+)`", text, re.M))) \
+        == sorted(variables)
