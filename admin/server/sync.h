@@ -22,6 +22,11 @@ int fota_sync_reports(fota_req_t *req);
 int fota_sync_heartbeat(fota_req_t *req);
 int fota_sync_artifact(fota_req_t *req);
 
+#define FOTA_SYNC_TEXT_MAX  512         /* bytes of an error that are kept */
+
+/* As much of a text as its column holds, cut between characters. */
+fota_str_t fota_sync_text(fota_str_t s);
+
 /* Fota-Epoch, Fota-Head, Fota-Time. */
 void fota_sync_headers(fota_req_t *req, const fota_feed_t *feed);
 

@@ -20,7 +20,7 @@
 #define FOTA_LOG_SLICE_MS    500        /* how soon a stop is noticed */
 #define FOTA_LOG_CACHE       8
 #define FOTA_LOG_CACHE_MS    2000
-#define FOTA_NACK_TEXT_MAX   512
+#define FOTA_NACK_TEXT_MAX   4096       /* the beginning of it is kept */
 
 
 typedef struct {
@@ -72,6 +72,25 @@ fota_sync_headers(fota_req_t *req, const fota_feed_t *feed)
     fota_res_header(req, "Fota-Time", text);
 
     fota_res_header(req, "Cache-Control", "no-store");
+}
+
+
+fota_str_t
+fota_sync_text(fota_str_t s)
+{
+    size_t  n, k;
+
+    for (n = 0; n < s.len; n += k) {
+        k = fota_str_utf8_seq(s.data + n, s.len - n);
+
+        if (k == 0 || n + k > FOTA_SYNC_TEXT_MAX) {
+            break;
+        }
+    }
+
+    s.len = n;
+
+    return s;
 }
 
 
@@ -345,6 +364,8 @@ fota_sync_nack(fota_req_t *req)
     {
         return FOTA_OK;
     }
+
+    error = fota_sync_text(error);
 
     fota_log(FOTA_LOG_WARN, "node \"%.*s\" refuses the feed at %llu: %.*s",
              (int) req->node_name.len, (const char *) req->node_name.data,

@@ -25,7 +25,7 @@
 #define FOTA_LOAD_FULL     90           /* no headroom from here on */
 #define FOTA_LOAD_TELL_S   60
 
-#define FOTA_HEARTBEAT_ERROR_MAX  512
+#define FOTA_HEARTBEAT_ERROR_MAX  4096  /* the beginning of it is kept */
 #define FOTA_HEARTBEAT_VERSION_MAX 64
 
 
@@ -179,6 +179,8 @@ fota_heartbeat_read(fota_req_t *req, fota_heartbeat_t *h)
     for (i = 0; i < sizeof(raw); i++) {
         h->epoch_n = h->epoch_n << 8 | raw[i];
     }
+
+    h->error = fota_sync_text(h->error);
 
     /* Columns are not NULL. */
 
