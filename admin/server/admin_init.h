@@ -32,4 +32,11 @@ int fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
 int fota_admin_group(fota_server_t *server, fota_db_t *db, uint16_t id,
     fota_str_t name, bool root);
 
+/*
+ * Makes the next key that signs the change log, or begins to use it; the
+ * last one is kept as previous.  Running servers follow within seconds.
+ */
+int fota_sync_key_rotate(fota_server_t *server, fota_db_t *db, bool activate,
+    char *err, size_t errlen);
+
 #endif /* FOTA_ADMIN_INIT_H */

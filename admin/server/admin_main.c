@@ -32,16 +32,20 @@ static const char  fota_usage[] =
     "  serve                answer requests until SIGTERM\n"
     "  migrate [--plan]     bring the database to this program's schema\n"
     "  init [--new-token]   make keys and the first API token, print it once\n"
-    "  sync-key             print the public keys that agents must trust\n"
+    "  sync-key [--next | --activate]\n"
+    "                       print the public keys that agents must trust; make\n"
+    "                       the next one first, or begin to sign with it\n"
     "  routes               print method, path and permission of each route\n"
     "  -t                   test the configuration file\n"
     "\n"
-    "FILE defaults to " FOTA_ADMIN_CONF ".  SIGUSR1 opens the log again.\n";
+    "FILE defaults to " FOTA_ADMIN_CONF ".\n"
+    "SIGUSR1 opens the log again.\n";
 
 
 static int fota_main_serve(fota_server_t *server);
 static int fota_main_migrate(fota_server_t *server, bool plan);
 static int fota_main_init(fota_server_t *server, bool another);
+static int fota_main_rotate(fota_server_t *server, bool activate);
 static int fota_main_sync_key(fota_server_t *server);
 static int fota_main_routes(void);
 static bool fota_main_master(fota_server_t *server);
@@ -77,7 +81,7 @@ int
 main(int argc, char **argv)
 {
     int            c, rc;
-    bool           test, plan, another;
+    bool           test, plan, another, next, activate;
     char           err[512];
     const char    *file, *command;
     fota_server_t  server;
@@ -86,6 +90,8 @@ main(int argc, char **argv)
     static const struct option  options[] = {
         { "plan", no_argument, NULL, 'p' },
         { "new-token", no_argument, NULL, 'n' },
+        { "next", no_argument, NULL, 'k' },
+        { "activate", no_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
@@ -94,6 +100,8 @@ main(int argc, char **argv)
     test = false;
     plan = false;
     another = false;
+    next = false;
+    activate = false;
 
     while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
         switch (c) {
@@ -108,6 +116,12 @@ main(int argc, char **argv)
             break;
         case 'n':
             another = true;
+            break;
+        case 'k':
+            next = true;
+            break;
+        case 'a':
+            activate = true;
             break;
         case 'h':
             fputs(fota_usage, stdout);
@@ -124,7 +138,8 @@ main(int argc, char **argv)
         return fota_main_routes();
     }
 
-    if (optind + 1 < argc
+    if (optind + 1 < argc || (next && activate)
+        || ((next || activate) && strcmp(command, "sync-key") != 0)
         || (command[0] != '\0' && strcmp(command, "serve") != 0
             && strcmp(command, "migrate") != 0
             && strcmp(command, "init") != 0
@@ -178,7 +193,8 @@ main(int argc, char **argv)
         rc = fota_main_init(&server, another);
 
     } else {
-        rc = fota_main_sync_key(&server);
+        rc = next || activate ? fota_main_rotate(&server, activate) : 0;
+        rc = rc == 0 ? fota_main_sync_key(&server) : rc;
     }
 
     fota_db_pool_destroy(server.db);
@@ -454,6 +470,33 @@ fota_main_init(fota_server_t *server, bool another)
     fota_cleanse(token, sizeof(token));
 
     return 0;
+}
+
+
+static int
+fota_main_rotate(fota_server_t *server, bool activate)
+{
+    int         rc;
+    char        err[512];
+    fota_db_t  *db;
+
+    if (!fota_main_master(server)) {
+        return 1;
+    }
+
+    db = fota_main_db(server);
+    if (db == NULL) {
+        return 1;
+    }
+
+    rc = fota_sync_key_rotate(server, db, activate, err, sizeof(err));
+    fota_db_put(server->db, db);
+
+    if (rc != FOTA_OK) {
+        fprintf(stderr, "fota-admin: %s\n", err);
+    }
+
+    return rc == FOTA_OK ? 0 : 1;
 }
 
 
