@@ -26,6 +26,7 @@
 #define FOTA_CTL_FRESH_MS   2000        /* a count no older than this counts */
 #define FOTA_CTL_COUNT_MS   30000       /* at least between two of them */
 #define FOTA_CTL_COST       50          /* times what the last one took */
+#define FOTA_CTL_BUDGET_MS  500         /* of counting in one tick */
 
 
 typedef struct {
@@ -39,6 +40,7 @@ typedef struct {
 typedef struct {
     fota_server_t     *server;
     fota_db_t         *db;
+    uint32_t           last;    /* rollout that took the rest of a budget */
     size_t             nknown;
     fota_ctl_known_t   known[FOTA_CTL_KNOWN];
 } fota_ctl_t;
@@ -59,7 +61,7 @@ static int fota_ctl_apply(fota_ctl_t *ctl, const fota_rollout_row_t *row,
     fota_ctl_e what, const char *reason);
 static int fota_ctl_change(fota_ctl_t *ctl, const fota_rollout_row_t *row,
     fota_ctl_e what, const char *reason);
-static int fota_ctl_one(fota_ctl_t *ctl, fota_ctl_id_t *id, bool *counted);
+static int fota_ctl_one(fota_ctl_t *ctl, fota_ctl_id_t *id, int64_t *left);
 static int fota_ctl_tick(fota_ctl_t *ctl);
 
 
@@ -264,12 +266,13 @@ fota_ctl_apply(fota_ctl_t *ctl, const fota_rollout_row_t *row,
 }
 
 
-/* *counted: somebody was counted in this tick already; once is enough. */
+/* *left: ms that may still be spent on counting in this tick. */
 
 static int
-fota_ctl_one(fota_ctl_t *ctl, fota_ctl_id_t *id, bool *counted)
+fota_ctl_one(fota_ctl_t *ctl, fota_ctl_id_t *id, int64_t *left)
 {
     int                     rc;
+    bool                    old;
     char                    reason[256];
     size_t                  n;
     int64_t                 age;
@@ -310,15 +313,19 @@ fota_ctl_one(fota_ctl_t *ctl, fota_ctl_id_t *id, bool *counted)
     k = fota_ctl_known(ctl, row.id);
     age = fota_now_ms() - k->counted;
 
-    if (what != FOTA_CTL_PAUSE && !*counted
-        && (k->counted == 0 || k->stage != row.stage
-            || age > FOTA_CTL_COUNT_MS + k->cost * FOTA_CTL_COST
-            || (what != FOTA_CTL_KEEP
-                && age > FOTA_CTL_FRESH_MS + k->cost)))
-    {
-        *counted = true;
+    old = k->counted == 0 || k->stage != row.stage
+          || age > FOTA_CTL_COUNT_MS + k->cost * FOTA_CTL_COST
+          || (what != FOTA_CTL_KEEP && age > FOTA_CTL_FRESH_MS + k->cost);
+
+    if (what != FOTA_CTL_PAUSE && old && *left > 0) {
 
         rc = fota_ctl_count(ctl, &row, stages, n);
+
+        *left -= fota_ctl_known(ctl, row.id)->cost + 1;
+
+        if (*left <= 0) {
+            ctl->last = row.id;
+        }
 
         if (rc == FOTA_OK) {
             rc = fota_rollout_counts(ctl->db, id->id, &c);
@@ -331,9 +338,10 @@ fota_ctl_one(fota_ctl_t *ctl, fota_ctl_id_t *id, bool *counted)
         what = fota_controller_decide(&row, stages, n, &c, fota_now_ms(),
                                       reason);
 
-    } else if (what == FOTA_CTL_NEXT
-               && (k->counted == 0 || k->stage != row.stage))
-    {
+    } else if (what != FOTA_CTL_PAUSE && what != FOTA_CTL_KEEP && old) {
+
+        /* Its turn to be counted comes in one of the next ticks. */
+
         what = FOTA_CTL_KEEP;
         (void) snprintf(reason, sizeof(reason), "%.*s",
                         (int) row.state_reason.len,
@@ -354,8 +362,8 @@ static int
 fota_ctl_tick(fota_ctl_t *ctl)
 {
     int             rc;
-    bool            counted;
-    size_t          i, n;
+    size_t          i, n, first;
+    int64_t         left;
     fota_rows_t    *rows;
     fota_ctl_id_t  *ids;
 
@@ -380,10 +388,16 @@ fota_ctl_tick(fota_ctl_t *ctl)
         rc = (rc == FOTA_NOTFOUND) ? FOTA_OK : rc;
     }
 
-    counted = false;
+    /* Begun where the last budget ended, or the first would take it all. */
+
+    for (first = 0; first < n && ids[first].id <= ctl->last; first++) {
+        /* void */
+    }
+
+    left = FOTA_CTL_BUDGET_MS;
 
     for (i = 0; i < n && (rc == FOTA_OK || rc == FOTA_BUSY); i++) {
-        rc = fota_ctl_one(ctl, &ids[i], &counted);
+        rc = fota_ctl_one(ctl, &ids[(first + i) % n], &left);
     }
 
     free(ids);
