@@ -135,7 +135,9 @@ def test_thousand_devices(rules):
         at_edges(fleet)
         wait_bucket(fleet, rollout, failed=0, offered=failed)
         heard = crowd.round(ok)
-        assert heard["offer"] == failed and heard["attempts"] == 0
+        assert heard["offer"] >= failed and heard["attempts"] == 0
+        # The next stage may have come before all had asked.
+        share += heard["offer"] - failed
         reached(fleet, rollout, 2)
         at_edges(fleet)
 
@@ -148,7 +150,7 @@ def test_thousand_devices(rules):
             return "download" if device in slow else "ok"
 
         heard = crowd.round(some_slow)
-        assert 320 <= heard["offer"] <= 480, heard
+        assert 420 <= LAB + share + heard["offer"] <= 580, heard
         wait_bucket(fleet, rollout, downloading=30,
                     succeeded=LAB + share + heard["offer"] - 30)
         assert show(fleet, rollout)["stage"] == 2
