@@ -29,7 +29,8 @@ static fota_log_level_e  fota_log_max = FOTA_LOG_INFO;
 bool
 fota_log_open(const char *file, fota_log_level_e level)
 {
-    int  fd;
+    int     fd;
+    size_t  len;
 
     fota_log_max = level;
 
@@ -37,7 +38,9 @@ fota_log_open(const char *file, fota_log_level_e level)
         return true;
     }
 
-    if (strlen(file) >= sizeof(fota_log_file)) {
+    len = strlen(file);
+
+    if (len >= sizeof(fota_log_file)) {
         errno = ENAMETOOLONG;
         return false;
     }
@@ -47,7 +50,7 @@ fota_log_open(const char *file, fota_log_level_e level)
         return false;
     }
 
-    strcpy(fota_log_file, file);
+    memcpy(fota_log_file, file, len + 1);
     atomic_store(&fota_log_fd, fd);
 
     return true;

@@ -31,6 +31,7 @@ static int
 fota_search_list(fota_req_t *req)
 {
     int                rc;
+    uint32_t           id;
     fota_str_t         product;
     fota_page_t        page;
     fota_rows_t       *rows;
@@ -45,7 +46,10 @@ fota_search_list(fota_req_t *req)
         return rc;
     }
 
-    fota_buf_cstr(&st.sql, "SELECT " FOTA_DEVICE_COLUMNS FOTA_DEVICE_FROM
+    /* Devices first, in the order of their ids: a page ends the reading. */
+
+    fota_buf_cstr(&st.sql, "SELECT STRAIGHT_JOIN " FOTA_DEVICE_COLUMNS
+                           FOTA_DEVICE_FROM
                            " WHERE d.tenant_id = ? AND d.ext_id > ?");
     fota_statement_u64(&st, req->tenant_id);
     fota_statement_str(&st, page.after);
@@ -53,11 +57,14 @@ fota_search_list(fota_req_t *req)
     product = fota_req_query(req, "product");
 
     if (product.len > 0) {
-        fota_buf_cstr(&st.sql, " AND p.name = ?");
-        fota_statement_str(&st, product);
+        rc = fota_find_product(req, product, &id);
+        fota_buf_cstr(&st.sql, " AND d.product_id = ?");
+        fota_statement_u64(&st, id);
     }
 
-    rc = fota_statement_filter(req, &st, "q", fota_req_query(req, "q"));
+    if (rc == FOTA_OK) {
+        rc = fota_statement_filter(req, &st, "q", fota_req_query(req, "q"));
+    }
 
     if (rc != FOTA_OK) {
         fota_statement_free(&st);

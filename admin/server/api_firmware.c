@@ -108,8 +108,8 @@ fota_firmware_list(fota_req_t *req)
     if (rc == FOTA_OK) {
         rc = fota_db_query(req->db, &rows, "SELECT * FROM (SELECT "
                  FOTA_FIRMWARE_COLUMNS ", ROW_NUMBER() OVER (ORDER BY"
-                 " FIELD(f.kind, 'os', 'app', 'data'), COALESCE(f.release_order,"
-                 " 0), f.version_key, f.version)"
+                 " FIELD(f.kind, 'os', 'app', 'data'),"
+                 " COALESCE(f.release_order, 0), f.version_key, f.version)"
                  " AS n" FOTA_FIRMWARE_FROM " WHERE f.tenant_id = ?"
                  " AND f.product_id = ?) x WHERE n > ? ORDER BY n LIMIT ?",
                  "uuuu", fota_u64(req->tenant_id), fota_u64(product),

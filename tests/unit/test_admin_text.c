@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* objects: admin/server/csv_ids.c admin/server/migrate.c admin/server/db.c admin/server/db_pool.c admin/server/db_value.c schema_data.c */
+/* objects: admin/server/csv_ids.c admin/server/migrate.c schema_data.c */
+/* objects: admin/server/db.c admin/server/db_pool.c */
+/* objects: admin/server/db_value.c */
 
 /* Texts that the centre takes apart: CSV of ids, migrations. */
 
