@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import subprocess
 import time
 import urllib.request
 
@@ -96,6 +97,75 @@ def test_again(demo):
     said = demo.start()
     assert "cam-0002: 1.1.0 -> 1.2.0 by delta" in said
     assert "UPLOAD" not in said
+
+
+def admin(demo, *args):
+    return demo.shell("fota-admin %s -c '%s/centre/fota-admin.conf'"
+                      % (" ".join(args), demo.run))
+
+
+def test_sync_key_rotation(demo):
+    """As docs/operations.md says; run.sh gives agents every key there is."""
+    assert admin(demo, "sync-key", "--activate").returncode == 1
+    made = admin(demo, "sync-key", "--next")
+    assert made.returncode == 0
+    assert [k.split()[0] for k in made.stdout.splitlines()] == ["1", "2"]
+    assert admin(demo, "sync-key", "--next").returncode == 1
+
+    demo.stop()
+    demo.start()
+    assert admin(demo, "sync-key", "--activate").returncode == 0
+    time.sleep(6)
+
+    assert demo.shell("fota rollout pause 1").returncode == 0
+    for n in (1, 2):
+        wait_for("the pause", lambda: not offered(demo, n, "cam-0060"))
+    assert demo.shell("fota rollout resume 1").returncode == 0
+    for n in (1, 2):
+        wait_for("the rollout", lambda: offered(demo, n, "cam-0060"))
+
+
+def database(demo, text):
+    socket = os.path.join(demo.run, "sock", "db.sock")
+    done = subprocess.run(
+        ["mariadb", "--no-defaults", "--socket=" + socket, "--user=root",
+         "fota", "--batch", "--skip-column-names", "-e", text],
+        stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+def test_restore_begins_a_new_epoch(demo):
+    """An older state of the centre, as docs/operations.md says: edges load
+    it as a snapshot, though they had got further."""
+    tables = database(demo, "SHOW TABLES").split()
+    for t in tables:
+        database(demo, "CREATE TABLE kept_%s AS SELECT * FROM %s" % (t, t))
+    before = get(demo.edge(1) + "/fota/status")["policy"]
+
+    assert demo.shell("fota rollout stop 1").returncode == 0
+    for n in (1, 2):
+        wait_for("the end", lambda: not offered(demo, n, "cam-0061"))
+
+    with open(os.path.join(demo.run, "centre", "fota-admin.pid")) as f:
+        pid = int(f.read())
+    os.kill(pid, 15)
+    wait_for("the end of the centre", lambda: pid not in demo.processes())
+
+    for t in tables:
+        database(demo, "DELETE FROM %s; INSERT INTO %s SELECT * FROM kept_%s;"
+                 " DROP TABLE kept_%s" % (t, t, t, t))
+    database(demo, "DELETE FROM feed; DELETE FROM change_log")
+    assert admin(demo, "init").returncode == 0
+    demo.start()
+
+    for n in (1, 2):
+        wait_for("the restored state", lambda: offered(demo, n, "cam-0061"),
+                 timeout=60)
+    after = get(demo.edge(1) + "/fota/status")["policy"]
+    assert after["epoch"] != before["epoch"]
+    assert demo.shell("fota rollout pause 1").returncode == 0
+    wait_for("a change", lambda: not offered(demo, 1, "cam-0061"))
+    assert demo.shell("fota rollout resume 1").returncode == 0
 
 
 def test_stop(demo):
