@@ -22,6 +22,7 @@
 
 
 #define FOTA_SNAPSHOT_LOOK_MS   1000
+#define FOTA_SNAPSHOT_LOOKS     3       /* at a busy outbox, the first time */
 #define FOTA_SNAPSHOT_OPS       2000    /* behind the head: make anew */
 #define FOTA_SNAPSHOT_MIN_MS    60000   /* but no more often */
 #define FOTA_SNAPSHOT_OLD_MS    (6 * 3600 * 1000LL)
@@ -45,7 +46,8 @@ static int fota_snapshot_chunk(fota_snapshot_work_t *w);
 static int fota_snapshot_stream(fota_snapshot_work_t *w);
 static int fota_snapshot_write(fota_snapshot_work_t *w,
     fota_snapshot_info_t *info);
-static bool fota_snapshot_stale(fota_server_t *server, fota_db_t *db);
+static bool fota_snapshot_stale(fota_server_t *server, fota_db_t *db,
+    unsigned looks);
 static void fota_snapshot_remove(const char *dir);
 
 
@@ -463,8 +465,10 @@ fota_snapshot_clean(fota_server_t *server, const char *keep)
 }
 
 
+/* looks: how often the first one has been waited for already. */
+
 static bool
-fota_snapshot_stale(fota_server_t *server, fota_db_t *db)
+fota_snapshot_stale(fota_server_t *server, fota_db_t *db, unsigned looks)
 {
     int                    rc;
     char                   path[FOTA_SNAPSHOT_PATH];
@@ -493,7 +497,8 @@ fota_snapshot_stale(fota_server_t *server, fota_db_t *db)
         rc = fota_db_row(rows);
         fota_db_rows_end(rows);
 
-        return feed.seq != 0 && rc == FOTA_NOTFOUND;
+        return feed.seq != 0
+               && (rc == FOTA_NOTFOUND || looks >= FOTA_SNAPSHOT_LOOKS);
     }
 
     if (rc != FOTA_OK) {
@@ -524,11 +529,13 @@ void *
 fota_snapshot_thread(void *data)
 {
     int                    rc;
+    unsigned               looks;
     fota_db_t             *db;
     fota_server_t         *server;
     fota_snapshot_info_t   info;
 
     server = data;
+    looks = 0;
 
     do {
         db = fota_db_get(fota_jobs_pool(server));
@@ -536,7 +543,7 @@ fota_snapshot_thread(void *data)
             continue;
         }
 
-        rc = fota_snapshot_stale(server, db) ? FOTA_STALE : FOTA_OK;
+        rc = fota_snapshot_stale(server, db, looks++) ? FOTA_STALE : FOTA_OK;
 
         fota_db_put(fota_jobs_pool(server), db);
 
@@ -551,7 +558,7 @@ fota_snapshot_thread(void *data)
 
         /* Another process may have made it while we waited for the lock. */
 
-        if (fota_snapshot_stale(server, db)) {
+        if (fota_snapshot_stale(server, db, looks)) {
             rc = fota_snapshot_make(server, db, &info);
 
             if (rc == FOTA_OK) {

@@ -15,6 +15,7 @@ import os
 import struct
 import subprocess
 import tempfile
+import time
 
 TABLES = ["meta", "tenant", "product", "device", "node", "key", "deny",
           "geoprefix", "zone", "artifact"]
@@ -181,7 +182,11 @@ class Agent:
                                    node=self.name, **more)
 
     def snapshot(self, keys=None):
+        deadline = time.monotonic() + 20
         a = self.request("GET", "/sync/v1/snapshot")
+        while a.status == 503 and time.monotonic() < deadline:
+            time.sleep(0.1)
+            a = self.request("GET", "/sync/v1/snapshot")
         assert a.status == 200, a.body
         m = manifest(a.body, keys)
         state = {}
@@ -261,7 +266,6 @@ def segment(records, number=1):
 def report(tenant, product, device, rollout, state, attempt=1, seq=1,
            recv=None, **more):
     """One record of segment()."""
-    import time
     body = {"t": "report", "tenant": tenant, "device": device,
             "product": product, "node": 1, "rollout": rollout,
             "attempt": attempt, "seq": seq, "state": state, "progress": 0}
@@ -271,7 +275,6 @@ def report(tenant, product, device, rollout, state, attempt=1, seq=1,
 
 
 def seen(tenant, product, device, recv=None, **more):
-    import time
     body = {"t": "seen", "tenant": tenant, "device": device,
             "product": product, "node": 1}
     body.update(more)
