@@ -71,21 +71,28 @@ fota_base64_encode(char *out, const void *data, size_t n)
 }
 
 
+/* From '0' to 'z': what both alphabets have in common. */
+
+static const int8_t  fota_sextets[] = {
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1, -1, 0,
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+    21, 22, 23, 24, 25, -1, -1, -1, -1, -1, -1, 26, 27, 28, 29, 30, 31, 32,
+    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50,
+    51
+};
+
+
 /* Value of a digit, -1 when c is none; the last two digits are given. */
 
 static inline int
 fota_sextet(uint8_t c, char c62, char c63)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
+    unsigned  i;
 
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
+    i = (unsigned) c - '0';
 
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
+    if (i < sizeof(fota_sextets) && fota_sextets[i] >= 0) {
+        return fota_sextets[i];
     }
 
     if (c == (uint8_t) c62) {
@@ -102,7 +109,7 @@ static int
 fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
     char c62, char c63)
 {
-    int       v;
+    int       v, a, b, c;
     size_t    i, len, pos;
     uint32_t  bits;
 
@@ -119,7 +126,27 @@ fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
     bits = 0;
     pos = 0;
 
-    for (i = 0; i < in.len; i++) {
+    for (i = 0; in.len - i >= 4; i += 4) {
+        a = fota_sextet(in.data[i], c62, c63);
+        b = fota_sextet(in.data[i + 1], c62, c63);
+        c = fota_sextet(in.data[i + 2], c62, c63);
+        v = fota_sextet(in.data[i + 3], c62, c63);
+
+        if ((a | b | c | v) < 0) {
+            return FOTA_INVALID;
+        }
+
+        bits = (uint32_t) a << 18 | (uint32_t) b << 12 | (uint32_t) c << 6
+               | (uint32_t) v;
+
+        out[pos++] = (uint8_t) (bits >> 16);
+        out[pos++] = (uint8_t) (bits >> 8);
+        out[pos++] = (uint8_t) bits;
+    }
+
+    bits = 0;
+
+    for ( /* void */ ; i < in.len; i++) {
         v = fota_sextet(in.data[i], c62, c63);
 
         if (v < 0) {
@@ -138,11 +165,6 @@ fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
         case 2:
             out[pos++] = (uint8_t) (bits >> 2);
             bits &= 0x03;
-            break;
-
-        case 3:
-            out[pos++] = (uint8_t) bits;
-            bits = 0;
             break;
         }
     }

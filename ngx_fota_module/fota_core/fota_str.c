@@ -150,55 +150,81 @@ fota_str_match(fota_str_t pattern, fota_str_t s)
 
 
 /*
- * Eight bytes at a time, after S. E. Anderson, "Bit Twiddling Hacks" (bytes
- * less than n, bytes equal to n).  What a borrow gets wrong is above the
- * first byte found, or is looked at once more.
+ * Top bits where eight bytes hold a stop, after S. E. Anderson, "Bit
+ * Twiddling Hacks" (bytes less than n, bytes equal to n).  A borrow may
+ * show more of them than there are, above the first.
  */
 
-const uint8_t *
-fota_str_plain(const uint8_t *p, const uint8_t *end)
+static inline uint64_t
+fota_str_stops(const uint8_t *p)
 {
-    uint64_t  w, found;
+    uint64_t  w;
 
     static const uint64_t  ones = 0x0101010101010101;
     static const uint64_t  tops = 0x8080808080808080;
 
+    memcpy(&w, p, 8);
+
+    return tops & (w | (w - ones * 0x20) | ((w ^ ones * '"') - ones)
+                   | ((w ^ ones * '\\') - ones));
+}
+
+
 #if defined(__SSE2__)
 
-    __m128i  v;
+/* As signed numbers the bytes that are not ASCII are below a blank too. */
 
-    /* As signed numbers the bytes that are not ASCII are below a blank too. */
+static inline uint32_t
+fota_str_stops16(const uint8_t *p)
+{
+    __m128i  v, low, quote, back;
 
-    while (end - p >= 16) {
-        v = _mm_loadu_si128((const __m128i *) (const void *) p);
+    v = _mm_loadu_si128((const __m128i *) (const void *) p);
 
-        v = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
-                         _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-                                      _mm_cmpeq_epi8(v,
-                                                     _mm_set1_epi8('\\'))));
+    low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    back = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
 
-        found = (uint64_t) _mm_movemask_epi8(v);
+    v = _mm_or_si128(low, _mm_or_si128(quote, back));
 
-        if (found != 0) {
-            return p + __builtin_ctzll(found);
+    return (uint32_t) _mm_movemask_epi8(v);
+}
+
+#endif
+
+
+/* What is left of a word is looked at with bytes before it once more. */
+
+const uint8_t *
+fota_str_plain(const uint8_t *p, const uint8_t *end)
+{
+#if defined(__SSE2__)
+
+    uint32_t  found;
+
+    if (end - p >= 16) {
+
+        for ( /* void */ ; p != end; p = (end - p >= 32) ? p + 16 : end - 16) {
+            found = fota_str_stops16(p);
+
+            if (found != 0) {
+                return p + __builtin_ctz(found);
+            }
+
+            if (end - p == 16) {
+                return end;
+            }
         }
-
-        p += 16;
     }
 
 #endif
 
-    while (end - p >= 8) {
-        memcpy(&w, p, 8);
+    while (end - p > 8 && fota_str_stops(p) == 0) {
+        p = (end - p >= 16) ? p + 8 : end - 8;
+    }
 
-        found = w | (w - ones * 0x20) | ((w ^ ones * '"') - ones)
-                | ((w ^ ones * '\\') - ones);
-
-        if ((found & tops) != 0) {
-            break;
-        }
-
-        p += 8;
+    if (end - p == 8 && fota_str_stops(p) == 0) {
+        return end;
     }
 
     while (p != end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
