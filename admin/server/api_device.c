@@ -471,13 +471,13 @@ fota_device_remove(fota_req_t *req, void *data)
     /* Counters first: every device is in exactly one bucket, or in none. */
 
     static const char *const  sql[] = {
-        "UPDATE rollout_counter c JOIN rollout_device r"
-        " ON r.rollout_id = c.rollout_id AND r.stage = c.stage"
-        " AND r.state = c.state SET c.devices = c.devices - 1"
-        " WHERE r.device_id = ?",
+        ("UPDATE rollout_counter c JOIN rollout_device r"
+         " ON r.rollout_id = c.rollout_id AND r.stage = c.stage"
+         " AND r.state = c.state SET c.devices = c.devices - 1"
+         " WHERE r.device_id = ?"),
         "DELETE FROM rollout_device WHERE device_id = ?",
-        "UPDATE device_group g JOIN group_member m ON m.group_id = g.id"
-        " SET g.members = g.members - 1 WHERE m.device_id = ?",
+        ("UPDATE device_group g JOIN group_member m ON m.group_id = g.id"
+         " SET g.members = g.members - 1 WHERE m.device_id = ?"),
         "DELETE FROM group_member WHERE device_id = ?",
         "DELETE FROM device_attr WHERE device_id = ?",
         "DELETE FROM device_seen WHERE device_id = ?",

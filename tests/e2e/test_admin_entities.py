@@ -162,6 +162,42 @@ def test_device_search(centre):
     refused(centre, 400, "q", "GET", "/devices?q=id%3D%3D" + "a" * 5000)
 
 
+def test_every_field_of_a_filter(centre):
+    """What the map of columns says, field by field."""
+    centre.api("POST", "/products", {"name": "q1"}, tenant="acme")
+    for i in (1, 2):
+        centre.api("POST", "/devices", {
+            "id": "Q-%d" % i, "product": "q1", "version": "%d.0" % i,
+            "attributes": {"hw": "1%d" % i, "odd name": "v%d" % i}},
+            tenant="acme")
+    centre.api("POST", "/groups", {"name": "q-group"}, tenant="acme")
+    centre.api("POST", "/groups/q-group/members", {"add": ["Q-1"]},
+               tenant="acme")
+    centre.sql("UPDATE device SET kind='os', country='JP', continent='AS',"
+               " region_code='13', region='Tokyo', city='Shinjuku',"
+               " tz='Asia/Tokyo', asn=64500 WHERE ext_id='Q-1'")
+
+    def ids(text):
+        r = centre.api("POST", "/groups/preview",
+                       {"filter": "product==q1 and (%s)" % text},
+                       tenant="acme")
+        assert r["matches"] == len(r["examples"])
+        return sorted(r["examples"])
+    for text in ("id==Q-1", "version==1.0.0", "version=lt=2", "kind==os",
+                 "group==q-group", "country==jp", "region==tokyo",
+                 "region==13", "city=in=(x,Shinjuku)", "tz==Asia/*",
+                 "asn==64500", "attr.hw==11", "attr.hw=lt=12",
+                 "country=not=null", "group=not=null", "asn=ge=1",
+                 "version!=2.0", "id=out=(Q-2)"):
+        assert ids(text) == ["Q-1"], text
+    for text in ("country=is=null", "group!=q-group", "group=is=null",
+                 "asn=is=null", "city!=Shinjuku", "attr.hw==12",
+                 "attr.hw=gt=11.5"):
+        assert ids(text) == ["Q-2"], text
+    assert ids("product==q*") == ids("attr.nope=is=null") == ["Q-1", "Q-2"]
+    assert ids("id=='%'") == ids("id=='Q_1'") == ids("id==\"' or 1=1\"") == []
+
+
 def test_a_device_called_count(centre):
     """A fixed word of a path wins; an escaped letter names the device."""
     centre.api("POST", "/devices", {"id": "count", "product": "x1"},

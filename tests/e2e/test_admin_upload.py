@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -120,6 +121,31 @@ def test_resume_after_kill(centre):
     name = hashlib.sha256(data).hexdigest()
     with open(os.path.join(centre.data, "objects", name), "rb") as f:
         assert hashlib.file_digest(f, "sha256").hexdigest() == name
+
+
+def test_stop_lets_a_request_end(centre):
+    """SIGTERM in the middle of a part: it is answered, then the end."""
+    data = os.urandom(2 << 20)
+    up = begin(centre, data)
+    c = centre.connection(unix=True)
+    c.putrequest("PATCH", "/api/v1/uploads/" + up)
+    for k, v in (("Authorization", "Bearer " + centre.token),
+                 ("X-Fota-Tenant", "t"), ("Upload-Offset", "0"),
+                 ("Content-Length", str(len(data)))):
+        c.putheader(k, v)
+    c.endheaders()
+    c.send(data[:1 << 20])
+    time.sleep(0.3)
+    centre.admin.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with pytest.raises(OSError):
+        centre.request("GET", "/healthz", unix=True, token="", timeout=2)
+    c.send(data[1 << 20:])
+    assert c.getresponse().status == 200
+    c.close()
+    assert centre.stop_admin() == 0
+    centre.start_admin()
+    assert state(centre, up)["offset"] == len(data)
 
 
 def test_broken_connection_keeps_what_came(centre):
