@@ -15,8 +15,8 @@ conf_from()
     sed -f "$conf_target.sed" "$conf_source" > "$conf_target.new"
     rm -f "$conf_target.sed"
 
-    if grep -nE '^[^#]*(/etc/fota|/var/lib/fota|/run/fota|/var/log/fota)' \
-        "$conf_target.new" >&2
+    if sed "s|$RUN||g" "$conf_target.new" \
+        | grep -nE '^[^#]*(/etc/fota|/var/(lib|log|cache)/|/run/)' >&2
     then
         die "$conf_source names what the demonstration does not place"
     fi
@@ -24,15 +24,13 @@ conf_from()
     mv "$conf_target.new" "$conf_target"
 }
 
-# nginx_frame DIR MODULE SITE: nginx.conf around a site, everything it writes
-# in DIR.  As root the workers stay root, as everything here is root's then.
-# With FOTA_ASAN=1 the module is linked into nginx.
+# nginx_frame DIR SITE: nginx.conf around a site, everything it writes in DIR.
+# As root the workers stay root, as everything here is root's then.
 nginx_frame()
 {
     mkdir -p "$1/tmp"
 
     {
-        [ -z "$2" ] || [ "${FOTA_ASAN:-}" = 1 ] || echo "load_module $2;"
         [ "$(id -u)" != 0 ] || echo "user root;"
         cat <<END
 worker_processes 1;
@@ -52,9 +50,9 @@ http {
     fastcgi_temp_path $1/tmp/fastcgi;
     uwsgi_temp_path $1/tmp/uwsgi;
     scgi_temp_path $1/tmp/scgi;
-    access_log ${4:-$1/access.log};
+    access_log $1/access.log;
 
-    include $3;
+    include $2;
 }
 END
     } > "$1/nginx.conf"
@@ -91,7 +89,7 @@ centre_conf()
         "s|/etc/fota/tls/node-ca.crt|$PKI/ca.pem|" \
         "s|/var/lib/fota/|$CENTRE/data/|"
 
-    nginx_frame "$CENTRE" "" "$CENTRE/site.conf"
+    nginx_frame "$CENTRE" "$CENTRE/site.conf"
 }
 
 # Addresses for documentation (RFC 5737), and those of a laboratory: every

@@ -61,71 +61,63 @@ edge_agent_conf()
         >> "$EDGE/fota-agent.conf"
 }
 
+# The laboratory's plain port is of the same server as HTTPS, with "open"
+# devices; what is for watchers stands on it too.
 edge_nginx_conf()
 {
-    cat > "$EDGE/site.conf" <<END
-fota_db $EDGE/policy map_size=256m;
-fota_zone fota 4m;
-fota_node_id $1;
-fota_spool $EDGE/spool size=64m;
-fota_seen on interval=1s;
-fota_auth open gateway device mtls;
-fota_geoip $RUN/geo.mmdb;
-proxy_cache_path $EDGE/cache levels=1:2 keys_zone=origin:1m use_temp_path=off;
+    edge_module="load_module $BUILD/module/ngx_http_fota_module.so;"
+    [ "${FOTA_ASAN:-}" != 1 ] || edge_module=
 
-server {
-    listen 127.0.0.1:$(edge_port "$1");
-    listen 127.0.0.1:$(edge_tls_port "$1") ssl http2;
-    ssl_certificate $PKI/edge-$1.pem;
-    ssl_certificate_key $PKI/edge-$1.key;
-    ssl_client_certificate $PKI/ca.pem;
-    ssl_verify_client optional;
-    ssl_session_cache shared:edge:1m;
+    edge_user=
+    [ "$(id -u)" != 0 ] || edge_user="user root;"
 
-    location = /fota/v1/check { fota_check on; }
-    location = /fota/v1/report { fota_report on; }
-    location = /fota/v1/explain { fota_explain on; }
-    location = /fota/status { fota_status on; }
-    location = /metrics { fota_metrics on; }
-    location = /healthz { fota_health on; }
-    location = /readyz { fota_ready on; }
+    conf_from "$TOP/conf/nginx-edge.conf" "$EDGE/nginx.conf" \
+        "s|^load_module .*|$edge_module|" \
+        "s|^user .*|$edge_user|" \
+        "s|^worker_processes .*|worker_processes 1;\\ndaemon off;|" \
+        "/^worker_rlimit_nofile /d" \
+        "s|^worker_shutdown_timeout .*|worker_shutdown_timeout 30s;|" \
+        "s|^pid .*|pid $EDGE/server.id;|" \
+        "s|^error_log .*|error_log $EDGE/error.log notice;|" \
+        "s|worker_connections .*|worker_connections 1024;|" \
+        "s|/var/log/nginx/fota.log|$EDGE/access.log|" \
+        "s|/var/cache/nginx/fota|$EDGE/cache|" \
+        "s|# fota_geoip .*|fota_geoip $RUN/geo.mmdb;|" \
+        "s|map_size=2g|map_size=256m|" \
+        "s|/var/lib/fota-edge/|$EDGE/|" \
+        "s|fota_node_id .*|fota_node_id $1;|" \
+        "s|listen 443 ssl|listen 127.0.0.1:$(edge_port "$1");\\n        listen 127.0.0.1:$(edge_tls_port "$1") ssl|" \
+        '/listen \[::\]/d' \
+        "s|^ *server_name .*|        server_name $1;|" \
+        "s|/etc/fota-edge/tls/edge\\.|$PKI/edge-$1.|" \
+        "s|/etc/fota-edge/tls/node\\.|$PKI/node-$1.|" \
+        "s|/etc/fota-edge/tls/[a-z]*-ca.pem|$PKI/ca.pem|" \
+        "s|centre.example.net:9443|127.0.0.1:$PORT_CENTRE|" \
+        "s|centre.example.net|localhost|" \
+        "s|fota_auth .*|fota_auth open gateway device mtls;|" \
+        "s|interval=5m|interval=1s|" \
+        "s|listen 127.0.0.1:9145;|listen unix:$SOCK/$1-watch.sock;|" \
+        "s|allow 127.0.0.1;|allow unix:;|" \
+        "s|^        location / {|        include $EDGE/watch.conf;\\n\\n&|" \
+        "s|^    server_tokens off;|&\\n    include $EDGE/temp.conf;|"
 
-    location ~ "^/a/([\\w-]{43})(?:/[^/]*)?\$" {
-        alias $EDGE/store/\$1;
-        fota_token required;
-        fota_download on;
-        error_page 404 = @origin;
-        log_not_found off;
-    }
-
-    location @origin {
-        fota_token required;
-        fota_digest on;
-        proxy_pass $CENTRE_URL/sync/v1/artifact/\$fota_sha256;
-        proxy_ssl_certificate $PKI/node-$1.pem;
-        proxy_ssl_certificate_key $PKI/node-$1.key;
-        proxy_ssl_trusted_certificate $PKI/ca.pem;
-        proxy_ssl_verify on;
-        proxy_ssl_name localhost;
-        proxy_cache origin;
-        proxy_cache_key \$fota_sha256;
-        proxy_cache_valid 200 1h;
-        proxy_cache_lock on;
-        proxy_cache_lock_timeout 30s;
-        proxy_force_ranges on;
-    }
-}
+    cat > "$EDGE/watch.conf" <<END
+location = /healthz { fota_health on; }
+location = /readyz { fota_ready on; }
+location = /fota/status { fota_status on; }
+location = /metrics { fota_metrics on; }
 END
 
-    nginx_frame "$EDGE" "$BUILD/module/ngx_http_fota_module.so" \
-        "$EDGE/site.conf"
+    for edge_part in client_body proxy fastcgi uwsgi scgi; do
+        echo "${edge_part}_temp_path $EDGE/tmp/$edge_part;"
+    done > "$EDGE/temp.conf"
 }
 
 edge_start()
 {
     EDGE=$(edge_dir "$1")
     mkdir -p "$EDGE/policy" "$EDGE/state" "$EDGE/store" "$EDGE/spool" \
-        "$EDGE/cache"
+        "$EDGE/cache" "$EDGE/tmp"
 
     edge_agent_conf "$1"
     edge_nginx_conf "$1"

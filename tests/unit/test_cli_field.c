@@ -93,7 +93,8 @@ test_refused(void **state)
 
     static const char *const  bad[][2] = {
         { "x:n", "" }, { "x:n", "1.5" }, { "x:n", "9223372036854775808" },
-        { "x:i", "1,x" }, { "x:N", "x" }, { "x:d", "" }, { "x:d", "nan" }, { "x:d", "1x" }, { "x:b", "maybe" },
+        { "x:i", "1,x" }, { "x:N", "x" }, { "x:d", "" }, { "x:d", "nan" },
+        { "x:d", "1x" }, { "x:b", "maybe" },
         { "x:j", "{" }, { "x:t", "yesterday" }, { "x:m", "novalue" },
         { "x:m", "=v" }, { "x", "\xff" }, { "x:@", "/nonexistent" }
     };
