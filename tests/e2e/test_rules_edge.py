@@ -3,13 +3,19 @@
 
 """What an edge decides by itself: cut off, stale, full."""
 
+import json
+import os
 import socket
+import ssl
 import time
+import urllib.parse
 
 import pytest
 
-from support.edge import SLOW, artifact, wait_for
+from support.edge import SLOW, artifact, tool, wait_for
 from support.rules import RuleEdge, rollout_policy
+from support.stack import image
+from support.world import SLOW_CLASS, explain, operator
 
 AWAY = 120              # s of lag: the centre is out of reach
 
@@ -124,11 +130,14 @@ def test_staleness_is_fifteen_minutes_unless_told():
 class Download:
     """A transfer that is begun and read slowly."""
 
-    def __init__(self, edge, url):
-        path = "/" + url.split("/", 3)[3]
-        self.s = socket.create_connection(("127.0.0.1", edge.port),
-                                          20 * SLOW)
-        self.s.sendall(("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path).encode())
+    def __init__(self, url, ca=None):
+        u = urllib.parse.urlsplit(url)
+        self.s = socket.create_connection((u.hostname, u.port), 20 * SLOW)
+        if ca:
+            context = ssl.create_default_context(cafile=ca)
+            self.s = context.wrap_socket(self.s, server_hostname=u.hostname)
+        self.s.sendall(("GET %s?%s HTTP/1.1\r\nHost: x\r\n\r\n"
+                        % (u.path, u.query)).encode())
         head = b""
         while b"\r\n\r\n" not in head:
             head += self.s.recv(4096)
@@ -154,7 +163,7 @@ def test_max_active_admits_and_says_when_to_come_back():
         for i in range(2):
             offer = ask("dev-%d" % i)
             assert offer["update"] is True
-            running.append(Download(edge, offer["urls"][0]["url"]))
+            running.append(Download(offer["urls"][0]["url"]))
 
         polls = set()
         for i in range(40):
@@ -191,6 +200,89 @@ def test_max_bps_holds_new_downloads_back():
         assert 30 <= edge.check("dev-1").json["poll_s"] <= 120
         wait_for("room again", lambda: edge.check("dev-1").json["update"],
                  15)
+
+
+def test_limits_of_the_fleet_are_shared_by_its_nodes(rules):
+    """Two downloads at a time over two edges: one on each."""
+    fleet = rules.fleet("shared")
+    made = fleet.firmware("1.1.0", image(2000000, 5))
+    fleet.rollout("1.1.0", max_active=2, max_bps=8000000,
+                  rate_class=SLOW_CLASS)
+    fleet.wait_offer()
+    for edge in rules.edges:
+        wait_for("the file", lambda e=edge: e.has(made["sha256"]), 20)
+    rules.ready()
+    running = []
+    for n, edge in enumerate(rules.edges):
+        offer = wait_for("an offer", lambda e=edge: fleet.offered(
+            e, "dev-%d" % n))
+        url = next(u["url"] for u in offer["urls"]
+                   if u["node"] == edge.name)
+        running.append(Download(url, fleet.centre.ca))
+        wait_for("its refusal", lambda e=edge: not fleet.offered(
+            e, "later"))
+        answer = edge.check(fleet.tenant, fleet.product, "later").json
+        assert answer["reason"] == "capacity"
+        assert 30 <= answer["poll_s"] <= 120
+        for other in rules.edges[n + 1:]:
+            assert fleet.offered(other, "later"), "the share of " + edge.name
+    for download in running:
+        download.close()
+    for edge in rules.edges:
+        wait_for("room", lambda e=edge: fleet.offered(e, "later"))
+
+
+def test_a_real_edge_that_is_cut_off(rules):
+    """The centre's thresholds bind an edge that cannot hear it."""
+    fleet = rules.fleet("cut-off")
+    fleet.firmware("1.1.0", image(1000, 5))
+    rollout = fleet.rollout("1.1.0", stages=[
+        {"percent": 100, "error_pct": 20, "min_count": 5}])
+    fresh = fleet.rollout("1.1.0", weight=9, filter="id==fresh-*",
+                          require_fresh=True)
+    edge, other = rules.edges
+    operator(rules)
+    fleet.wait_offer()
+    rules.ready()
+    assert fleet.offered(edge, "fresh-1")["rollout"] == fresh
+    edge.stop_agent()
+    try:
+        lag(edge, 1000)
+        wait_for("the age", lambda: fleet.offered(edge, "fresh-1")
+                 ["rollout"] == rollout)
+        told = explain(rules, fleet, edge=edge, device="fresh-1",
+                       version="1.0.0")
+        assert told["policy"]["lag_s"] >= 1000
+        assert [r["reason"] for r in told["rollouts"]] == ["stale_policy",
+                                                           "offer"]
+        for i in range(5):
+            assert fleet.offered(edge, "dev-%d" % i)
+            assert edge.report(fleet.tenant, fleet.product, "dev-%d" % i,
+                               rollout, "failed").status == 202
+        wait_for("the trip", lambda: not fleet.offered(edge, "probe"))
+        told = explain(rules, fleet, edge=edge, device="probe",
+                       version="1.0.0")
+        assert told["rollouts"][1]["reason"] == "paused"
+        assert "on this edge" in told["rollouts"][1]["detail"]
+        # The one that hears the centre goes on by the centre's word.
+        assert fleet.offered(other, "probe")
+    finally:
+        edge.start_agent()
+    # The reports arrive, and the centre pauses it for all.
+    wait_for("the pause", lambda: fleet.show(rollout)["state"] == "paused",
+             30)
+    rules.ready()
+    assert not fleet.offered(other, "probe")
+
+
+def lag(edge, seconds):
+    """As if the agent had not heard of the centre for so long."""
+    meta = json.loads(tool("dump", edge.policy))
+    path = os.path.join(edge.dir, "lag.json")
+    with open(path, "w") as f:
+        json.dump({"seq": meta["seq"], "head_ts": meta["head_ts"],
+                   "fresh": int(time.time()) - seconds}, f)
+    tool("patch", edge.policy, path)
 
 
 # What the device may do without the edge
