@@ -52,6 +52,10 @@ fota_agent_evict(fota_agent_stored_t *files, size_t n, uint64_t must)
         return FOTA_FULL;
     }
 
+    if (must == 0) {
+        return FOTA_OK;
+    }
+
     qsort(files, n, sizeof(fota_agent_stored_t), fota_agent_evict_order);
 
     for (i = 0, sum = 0; i < n && sum < must; i++) {

@@ -298,18 +298,16 @@ fota_agent_pid(const fota_agent_conf_t *conf)
 static int
 fota_agent_init(fota_agent_t *agent)
 {
-    char                 *keys;
+    char                  keys[PATH_MAX];
     pthread_condattr_t    attr;
     fota_agent_fetch_t   *fetch;
 
-    keys = malloc(PATH_MAX);
-    fetch = calloc(1, sizeof(fota_agent_fetch_t));
+    if (!fota_agent_file_path(keys, agent->conf.state_dir, "keys.json")) {
+        return FOTA_LIMIT;
+    }
 
-    if (keys == NULL || fetch == NULL
-        || !fota_agent_file_path(keys, agent->conf.state_dir, "keys.json"))
-    {
-        free(keys);
-        free(fetch);
+    fetch = calloc(1, sizeof(fota_agent_fetch_t));
+    if (fetch == NULL) {
         return FOTA_NOMEM;
     }
 

@@ -25,7 +25,7 @@ typedef struct {
 } fota_agent_wrap_key_t;
 
 struct fota_agent_wrap_s {
-    const char             *file;
+    char                   *file;
     size_t                  nkeys;
     fota_agent_wrap_key_t   keys[FOTA_AGENT_WRAP_MAX];
 };
@@ -40,9 +40,14 @@ fota_agent_wrap_new(const char *file)
     fota_agent_wrap_t  *w;
 
     w = calloc(1, sizeof(fota_agent_wrap_t));
+    if (w == NULL) {
+        return NULL;
+    }
 
-    if (w != NULL) {
-        w->file = file;
+    w->file = strdup(file);
+    if (w->file == NULL) {
+        free(w);
+        return NULL;
     }
 
     return w;
@@ -53,6 +58,7 @@ void
 fota_agent_wrap_free(fota_agent_wrap_t *w)
 {
     if (w != NULL) {
+        free(w->file);
         fota_cleanse(w, sizeof(fota_agent_wrap_t));
         free(w);
     }

@@ -98,10 +98,12 @@ class Agent:
         self.start()
 
     def status(self):
-        out = subprocess.run([AGENT, "status", "--json", "-c", self.write()],
-                             stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL)
-        return json.loads(out.stdout) if out.returncode == 0 else None
+        def probe():
+            out = subprocess.run(
+                [AGENT, "status", "--json", "-c", self.write()],
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            return json.loads(out.stdout) if out.returncode == 0 else None
+        return until("status", probe)
 
     def held(self):
         return policy_of(self.policy)
@@ -383,10 +385,13 @@ def test_snapshot_resumes_after_kill(centre, agent):
     centre.publish(TENANT)
     centre.snapshot(policy, chunk=300000)
     centre.piece, centre.delay = 8192, 0.02
-    rng = random.Random(7)
     agent.start()
-    for _ in range(4):
-        time.sleep(rng.uniform(0.3, 0.9) * SLOW)
+    top = os.path.join(agent.state, "snapshot")
+    for i in range(3):
+        until("a part of chunk %d" % i, lambda: [
+            n for d, _, names in os.walk(top) for n in names
+            if int(n) >= i and 0 < os.path.getsize(os.path.join(d, n))
+            < len(centre.chunks[int(n)])])
         agent.restart()
     centre.delay = 0
     assert len(agent.at(1)["tables"]["device"]) == 20000
@@ -501,13 +506,11 @@ def test_fetch_killed(centre, agent):
     seeded(centre, agent)
     centre.piece, centre.delay = 16384, 0.01
     centre.publish(artifact_policy((sha, len(data), True)))
-    rng = random.Random(5)
-    for _ in range(4):
-        time.sleep(rng.uniform(0.2, 0.6) * SLOW)
+    part = os.path.join(agent.store, ".part", b64name(sha))
+    for i in range(4):
+        until("a part", lambda: os.path.exists(part)
+              and os.path.getsize(part) > i * 300000)
         agent.restart()
-        path = agent.stored(sha)
-        if path:
-            break
     centre.delay = 0
     path = until("artifact", lambda: agent.stored(sha), 60)
     with open(path, "rb") as f:
