@@ -53,6 +53,7 @@ static const fota_conf_key_t  fota_conf_keys[] = {
     FOTA_TEXT(db_user, FOTA_CONF_TEXT, "fota"),
     FOTA_TEXT(db_password_file, FOTA_CONF_PATH, ""),
     FOTA_TEXT(db_name, FOTA_CONF_TEXT, "fota"),
+    FOTA_TEXT(db_tls_ca, FOTA_CONF_PATH, ""),
     FOTA_NUMBER(db_connections, FOTA_CONF_NUMBER, "32", 4, 1024),
     FOTA_NUMBER(db_wait_ms, FOTA_CONF_NUMBER, "5000", 10, 60000),
     FOTA_TEXT(log_file, FOTA_CONF_PATH, ""),
@@ -380,6 +381,10 @@ fota_conf_db(const fota_conf_t *conf, fota_db_conf_t *out)
     } else {
         out->host = conf->db_host;
         out->port = (unsigned) conf->db_port;
+
+        if (conf->db_tls_ca[0] != '\0') {
+            out->tls_ca = conf->db_tls_ca;
+        }
     }
 
     out->user = conf->db_user;

@@ -280,7 +280,8 @@ fota_main_database(fota_server_t *server, const sigset_t *set)
         }
 
         if (!told) {
-            fota_log(FOTA_LOG_WARN, "waiting for the database");
+            fota_log(FOTA_LOG_WARN, "waiting for the database: %s",
+                     fota_db_connect_error());
             told = true;
         }
 
@@ -386,7 +387,8 @@ fota_main_db(fota_server_t *server)
     db = fota_db_get(server->db);
 
     if (db == NULL) {
-        fprintf(stderr, "fota-admin: the database cannot be reached\n");
+        fprintf(stderr, "fota-admin: the database cannot be reached: %s\n",
+                fota_db_connect_error());
     }
 
     return db;

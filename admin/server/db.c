@@ -49,6 +49,18 @@ static int fota_db_run_once(fota_db_t *db, const char *sql,
 static int fota_db_cells(fota_rows_t *rows);
 
 
+/* Why this thread got no connection. */
+
+static _Thread_local char  fota_db_reason[256];
+
+
+const char *
+fota_db_connect_error(void)
+{
+    return fota_db_reason;
+}
+
+
 int
 fota_db_library(void)
 {
@@ -59,7 +71,7 @@ fota_db_library(void)
 fota_db_t *
 fota_db_connect(const fota_db_conf_t *conf)
 {
-    my_bool     no;
+    my_bool     no, verify;
     unsigned    timeout, rw, off;
     fota_db_t  *db;
 
@@ -90,6 +102,13 @@ fota_db_connect(const fota_db_conf_t *conf)
                   "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
                   "SESSION time_zone='+00:00'");
 
+    if (conf->tls_ca != NULL) {
+        verify = 1;
+        mysql_options(db->mysql, MYSQL_OPT_SSL_ENFORCE, &verify);
+        mysql_options(db->mysql, MYSQL_OPT_SSL_CA, conf->tls_ca);
+        mysql_options(db->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    }
+
     if (mysql_real_connect(db->mysql, conf->host, conf->user, conf->password,
                            conf->database, conf->port, conf->socket,
                            CLIENT_FOUND_ROWS)
@@ -98,6 +117,8 @@ fota_db_connect(const fota_db_conf_t *conf)
                                   "READ COMMITTED")
            != 0)
     {
+        snprintf(fota_db_reason, sizeof(fota_db_reason), "%s",
+                 mysql_error(db->mysql));
         fota_db_close(db);
         return NULL;
     }

@@ -29,6 +29,7 @@ typedef struct {
     const char  *user;
     const char  *password;
     const char  *database;
+    const char  *tls_ca;        /* file; the server must prove itself by it */
     unsigned     size;          /* connections at most */
     unsigned     wait_ms;       /* for a free one, then FOTA_BUSY */
 } fota_db_conf_t;
@@ -43,6 +44,9 @@ void fota_db_pool_destroy(fota_db_pool_t *pool);
  */
 fota_db_t *fota_db_get(fota_db_pool_t *pool);
 void fota_db_put(fota_db_pool_t *pool, fota_db_t *db);
+
+/* Why this thread's last attempt to connect failed; "" when it waited. */
+const char *fota_db_connect_error(void);
 
 /*
  * Runs one statement without result.  FOTA_OK, FOTA_EXISTS (duplicate key),

@@ -30,6 +30,7 @@ typedef struct {
     char      *db_user;
     char      *db_password_file;
     char      *db_name;
+    char      *db_tls_ca;       /* with db_host: TLS, checked against it */
     uint64_t   db_connections;
     uint64_t   db_wait_ms;
     char      *log_file;        /* empty: standard error */

@@ -160,6 +160,9 @@ def test_device_search(centre):
     assert "column 1" in p["detail"]
     refused(centre, 400, "limit", "GET", "/devices?limit=1001")
     refused(centre, 400, "q", "GET", "/devices?q=id%3D%3D" + "a" * 5000)
+    long = "%E5%A4%A7" * 60
+    q = "id=in=(" + ",".join([long] * 20) + ")"
+    assert centre.api("GET", "/devices?q=" + q, tenant="acme")["items"] == []
 
 
 def test_every_field_of_a_filter(centre):

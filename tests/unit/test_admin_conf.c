@@ -66,11 +66,13 @@ test_defaults(void **state)
     fota_conf_db(&conf, &db);
     assert_string_equal(db.socket, "/s");
     assert_null(db.host);
+    assert_null(db.tls_ca);
     assert_null(db.password);
     fota_conf_free(&conf);
 
     assert_int_equal(load("  listen=/x  \ndata_dir\t=\t/d\nmaster_key_file=/k"
                           "\ndb_host = db.example\nupload_max = 5m\n"
+                          "db_tls_ca = /ca\n"
                           "socket_mode = 0600\nlog_level = debug", &conf,
                           err), FOTA_OK);
     assert_string_equal(conf.listen, "/x");
@@ -81,6 +83,7 @@ test_defaults(void **state)
     assert_null(db.socket);
     assert_string_equal(db.host, "db.example");
     assert_int_equal(db.port, 3306);
+    assert_string_equal(db.tls_ca, "/ca");
     fota_conf_free(&conf);
 }
 
