@@ -385,6 +385,7 @@ static int
 fota_op_raw(fota_cli_t *cli, const char *path)
 {
     int                rc;
+    bool               ok;
     FILE              *f;
     const char        *name;
     fota_buf_t         url;
@@ -425,11 +426,13 @@ fota_op_raw(fota_cli_t *cli, const char *path)
 
     fota_buf_free(&url);
 
-    if ((name != NULL ? fclose(f) : fflush(f)) != 0 && rc == 0) {
-        rc = fota_cli_fail("the output cannot be written");
+    ok = fflush(f) == 0;
+
+    if (name != NULL) {
+        ok = fclose(f) == 0 && ok;
     }
 
-    return rc;
+    return ok || rc != 0 ? rc : fota_cli_fail("the output cannot be written");
 }
 
 

@@ -142,9 +142,9 @@ demo_ready()
 
     for edge_name in $EDGES; do
         EDGE=$(edge_dir "$edge_name")
-        proc_wait 30 "$EDGE/fota-agent.pid" "$EDGE/fota-agent.log" \
+        proc_wait 90 "$EDGE/fota-agent.pid" "$EDGE/fota-agent.log" \
             demo_offers "$edge_name"
-        proc_wait 60 "$EDGE/fota-agent.pid" "$EDGE/fota-agent.log" \
+        proc_wait 90 "$EDGE/fota-agent.pid" "$EDGE/fota-agent.log" \
             demo_stored "$edge_name"
     done
 
