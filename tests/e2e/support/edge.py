@@ -295,6 +295,8 @@ worker_processes %(workers)d;
 pid %(pid)s;
 error_log %(error_log)s info;
 working_directory %(dir)s;
+env ASAN_OPTIONS;
+env UBSAN_OPTIONS;
 %(main)s
 events { worker_connections 512; }
 http {
@@ -348,6 +350,9 @@ http {
             stderr=self.stderr,
             stdout=self.stderr, env=env)
         wait_for("nginx at port %d: %s" % (self.port, self.conf), self._up)
+        if "master_process off" not in self.extra[2]:
+            wait_for("workers",
+                     lambda: len(self.worker_pids()) >= self.workers)
 
     @property
     def pid(self):
