@@ -37,6 +37,7 @@ int
 fota_deny_now(fota_db_t *db, unsigned kind, uint64_t id, bool cut)
 {
     int      rc, i;
+    char     sql[512];
     size_t   n;
     int64_t  now;
     uint8_t  key[FOTA_KEY_MAX], raw[8];
@@ -49,13 +50,18 @@ fota_deny_now(fota_db_t *db, unsigned kind, uint64_t id, bool cut)
 
     /* A token of this very second is revoked, too. */
 
-    rc = fota_db_exec(db, "INSERT INTO deny (kind, id, not_before_s, cut,"
-                      " created) VALUES (?, ?, ?, ?, ?)"
-                      " ON DUPLICATE KEY UPDATE"
-                      " not_before_s = VALUES(not_before_s),"
-                      " cut = VALUES(cut), created = VALUES(created)",
-                      "usiui", fota_u64(kind), fota_slice(raw, sizeof(raw)),
-                      now / 1000 + 1, fota_u64(cut), now);
+    (void) snprintf(sql, sizeof(sql), "INSERT INTO deny (kind, id,"
+                    " not_before_s, cut, created, tenant_id, subject)"
+                    " SELECT ?, ?, ?, ?, ?, %s, name FROM %s WHERE id = ?"
+                    " ON DUPLICATE KEY UPDATE"
+                    " not_before_s = VALUES(not_before_s),"
+                    " cut = VALUES(cut), created = VALUES(created)",
+                    (kind == FOTA_DENY_TENANT) ? "id" : "tenant_id",
+                    (kind == FOTA_DENY_TENANT) ? "tenant" : "rollout");
+
+    rc = fota_db_exec(db, sql, "usiuiu", fota_u64(kind),
+                      fota_slice(raw, sizeof(raw)), now / 1000 + 1,
+                      fota_u64(cut), now, id);
     if (rc != FOTA_OK) {
         return rc;
     }

@@ -198,5 +198,12 @@ fota_sync_batches(fota_server_t *server, fota_db_t *db,
         rc = out->status;
     }
 
-    return (rc == FOTA_OK && out->len == 0) ? FOTA_NOTFOUND : rc;
+    if (rc == FOTA_OK && out->len == 0) {
+
+        /* Trimmed to the head, as it is after a quiet week. */
+
+        return (after < feed->seq) ? FOTA_TRUNCATED : FOTA_NOTFOUND;
+    }
+
+    return rc;
 }

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from support.centre import ApiError, Centre
+from support.mmdb import maxmind, write_mmdb
 from support.sync import Agent, artifact, seen
 
 T = "acme"
@@ -205,3 +206,31 @@ def test_plan_of_many(centre):
         peak = [line for line in f if line.startswith("VmHWM")][0]
     print("plan of 200000: %d ms, %s" % (p["took_ms"], peak.strip()))
     assert int(peak.split()[1]) < 300 * 1024
+
+
+def test_located_by_address(tmp_path):
+    """"ip" is looked up as an edge does it; a prefix comes first."""
+    write_mmdb(str(tmp_path / "geo.mmdb"), {
+        "192.0.2.0/24": maxmind("JP", city="Tokyo"),
+        "198.51.100.0/24": maxmind("DE", city="Berlin")})
+    with Centre(tmp_path / "c", nginx=False,
+                conf={"geo_db": str(tmp_path / "geo.mmdb")}) as c:
+        c.api("POST", "/tenants", {"name": T, "signer": "centre"})
+        c.api("POST", "/products", {"name": "cam"}, tenant=T)
+        c.api("POST", "/products/cam/firmware", {"version": "1.2.0"},
+              tenant=T)
+        artifact(c, T, "cam", "1.2.0", os.urandom(100))
+        r = rollout(c, geo={"include": ["JP"]})
+        ask = {"device": "d", "product": "cam", "version": "1.0.0"}
+        got = explain(c, ip="192.0.2.7", **ask)
+        assert got["location"]["country"] == "JP"
+        assert got["decision"]["decided_by"] == r
+        got = explain(c, ip="198.51.100.7", **ask)
+        assert got["rollouts"][0]["reason"] == "geo"
+        got = explain(c, ip="203.0.113.7", **ask)
+        assert got["rollouts"][0]["reason"] == "geo"
+        c.api("PUT", "/geo-prefixes", {
+            "prefix": "203.0.113.0/24",
+            "location": {"country": "JP", "city": "Osaka"}})
+        got = explain(c, ip="203.0.113.7", **ask)
+        assert got["location"]["city"] == "Osaka"
