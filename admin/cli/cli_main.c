@@ -379,6 +379,31 @@ fota_cli_settings(fota_cli_t *cli)
 }
 
 
+/* "fota help", "fota help rollout", "fota help rollout create". */
+
+static int
+fota_cli_help_of(int argc, char **argv)
+{
+    int                        used;
+    const fota_cli_command_t  *c;
+
+    if (argc > 0 && strcmp(argv[0], "--operations") == 0) {
+        return fota_cli_operations();
+    }
+
+    c = fota_cli_find(argc, argv, &used);
+
+    if (c != NULL) {
+        fota_cli_help(c);
+
+    } else {
+        fota_cli_list(argc > 0 ? argv[0] : "");
+    }
+
+    return 0;
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -390,11 +415,7 @@ main(int argc, char **argv)
     if (argc < 2 || strcmp(argv[1], "--help") == 0
         || strcmp(argv[1], "help") == 0)
     {
-        if (argc > 2 && strcmp(argv[2], "--operations") == 0) {
-            return fota_cli_operations();
-        }
-
-        fota_cli_list("");
+        (void) fota_cli_help_of(argc - 2, argv + 2);
         return argc < 2 ? 2 : 0;
     }
 

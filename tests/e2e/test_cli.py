@@ -95,6 +95,9 @@ def test_part_of_a_name_lists():
     done = run("rollout", "--help")
     assert "rollout create" in done.stdout
     assert "product create" not in done.stdout
+    assert "rollout create" in run("help", "rollout").stdout
+    assert run("help", "rollout", "create").stdout.startswith(
+        "Usage: fota rollout create NAME")
 
 
 @pytest.mark.parametrize("args,says", [
