@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import os
+import re
 import subprocess
 
 import pytest
@@ -570,6 +571,27 @@ def test_node_header_from_outside_is_dropped(centre):
     assert r.status == 403
     r = centre.request("GET", "/_objects/" + "0" * 64)
     assert r.status == 404
+
+
+def test_every_change_is_audited(centre):
+    """One row for each request that changed something, by request id."""
+    line = re.compile(r"info: (POST|PUT|PATCH|DELETE) (\S+) 2\d\d .* "
+                      r"([0-9a-f]{32})$")
+    reads = re.compile(r"/groups/preview$|/devices/[^/]+/token$")
+    audited = {r[0] for r in centre.sql("SELECT request_id FROM audit_log")}
+    seen, missing = set(), []
+    with open(centre.log) as f:
+        for text in f:
+            m = line.search(text.rstrip("\n"))
+            if not m or reads.search(m[2]):
+                continue
+            if m[1] == "PATCH" and "/uploads/" in m[2]:
+                continue        # bytes of an upload that is audited
+            seen.add((m[1], re.sub(r"[^/]*[0-9%-][^/]*", "*", m[2][8:])))
+            if m[3] not in audited:
+                missing.append(m[0])
+    assert missing == []
+    assert len(seen) > 40
 
 
 def test_audit_chain(centre):
