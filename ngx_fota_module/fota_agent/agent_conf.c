@@ -142,7 +142,7 @@ fota_agent_conf_finish(fota_agent_parse_t *p)
         }
 
         slash = strrchr(dir, '/');
-        strcpy(slash, "/state");
+        memcpy(slash, "/state", sizeof("/state"));
 
         c->state_dir = strdup(dir);
 

@@ -313,93 +313,6 @@ test_each(void **state)
 }
 
 
-/* Readers need the group's right to write lock.mdb, whatever the umask. */
-
-static void
-test_modes(void **state)
-{
-    char           path[128];
-    mode_t         mask;
-    struct stat    sb;
-    fota_store_t  *st;
-
-    mask = umask(0077);
-    st = open_store(false, MIB);
-    umask(mask);
-
-    assert_int_equal(stat(dir, &sb), 0);
-    assert_int_equal(sb.st_mode & 07777, 02770);
-
-    (void) snprintf(path, sizeof(path), "%s/lock.mdb", dir);
-    assert_int_equal(stat(path, &sb), 0);
-    assert_int_equal(sb.st_mode & 07777, 0660);
-
-    (void) snprintf(path, sizeof(path), "%s/data.mdb", dir);
-    assert_int_equal(stat(path, &sb), 0);
-    assert_int_equal(sb.st_mode & 07777, 0660);
-
-    fota_store_close(st);
-}
-
-
-static void
-test_shared(void **state)
-{
-    uint64_t       id1, id2;
-    fota_str_t     value;
-    fota_store_t  *a, *b;
-
-    a = open_store(false, MIB);
-    put(a, "k", "1");
-
-    b = open_store(true, 0);
-    assert_ptr_equal(a, b);
-
-    /* Nested reads are one snapshot. */
-
-    assert_int_equal(fota_store_read_begin(a, &id1), FOTA_OK);
-    put(a, "k", "2");
-    assert_int_equal(fota_store_read_begin(b, &id2), FOTA_OK);
-    assert_int_equal(id1, id2);
-    assert_int_equal(fota_store_get(b, FOTA_T_PRODUCT, fota_cstr("k"),
-                                    &value),
-                     FOTA_OK);
-    assert_true(fota_str_eq(value, fota_cstr("1")));
-    fota_store_read_end(b);
-    fota_store_read_end(a);
-    fota_store_read_end(a);
-
-    fota_store_close(a);
-    assert_true(holds(b, "k", "2"));
-    fota_store_close(b);
-
-    /* Who opened for reading alone cannot be given the right to write. */
-
-    b = open_store(true, 0);
-    assert_true(holds(b, "k", "2"));
-    assert_int_equal(open_fails(false), FOTA_BUSY);
-    fota_store_close(b);
-
-    a = open_store(false, MIB);
-    assert_non_null(a);
-    fota_store_close(a);
-}
-
-
-static void
-test_absent(void **state)
-{
-    assert_int_equal(open_fails(true), FOTA_NOTFOUND);
-
-    /* A reader creates nothing. */
-
-    assert_int_equal(access(dir, F_OK), -1);
-
-    assert_int_equal(mkdir(dir, 0700), 0);
-    assert_int_equal(open_fails(true), FOTA_NOTFOUND);
-}
-
-
 static void
 write_file(const char *name, const void *data, size_t n, off_t size)
 {
@@ -495,55 +408,6 @@ test_foreign_version(void **state)
 
 
 static void
-test_long_path(void **state)
-{
-    int                rc;
-    char               path[PATH_MAX + 100];
-    fota_store_t      *st;
-    fota_store_opt_t   opt;
-
-    memset(&opt, 0, sizeof(opt));
-    memset(path, 'a', sizeof(path));
-    path[sizeof(path) - 1] = '\0';
-
-    rc = fota_store_open(&st, path, &opt, &reason);
-    assert_int_equal(rc, FOTA_LIMIT);
-}
-
-
-/* The file is replaced under a reader, as no agent of ours would. */
-
-static void
-test_replaced(void **state)
-{
-    char           cmd[400];
-    fota_store_t  *st, *fresh;
-
-    st = open_store(false, MIB);
-    put(st, "k", "old");
-    fota_store_close(st);
-
-    st = open_store(true, 0);
-    assert_true(holds(st, "k", "old"));
-
-    (void) snprintf(cmd, sizeof(cmd), "cp %s/data.mdb %s/x && mv %s/x "
-                    "%s/data.mdb", dir, dir, dir, dir);
-    assert_int_equal(system(cmd), 0);
-
-    /* A second opener of the same lock file would break the first. */
-
-    assert_int_equal(open_fails(true), FOTA_BUSY);
-    assert_true(holds(st, "k", "old"));
-    fota_store_close(st);
-
-    fresh = open_store(true, 0);
-    assert_non_null(fresh);
-    assert_true(holds(fresh, "k", "old"));
-    fota_store_close(fresh);
-}
-
-
-static void
 test_map_full(void **state)
 {
     int            rc;
@@ -629,87 +493,6 @@ test_nosync(void **state)
 }
 
 
-static void
-test_meta(void **state)
-{
-    size_t         n;
-    uint8_t        mem[128], copy[129];
-    fota_buf_t     b;
-    fota_txn_t    *txn;
-    fota_meta_t    m, got;
-    fota_store_t  *st;
-
-    memset(&m, 0, sizeof(m));
-    m.format = FOTA_STORE_FORMAT;
-    m.epoch = 0x1122334455667788ULL;
-    m.seq = 42;
-    memset(m.chain, 0xcc, sizeof(m.chain));
-    m.head_ts = 1767225600123ULL;
-    m.fresh = 1767225600;
-    m.generation = 7;
-
-    st = open_store(false, MIB);
-
-    assert_int_equal(fota_store_read_begin(st, NULL), FOTA_OK);
-    assert_int_equal(fota_meta_read(st, &got), FOTA_NOTFOUND);
-    fota_store_read_end(st);
-
-    assert_int_equal(fota_store_write_begin(st, &txn), FOTA_OK);
-    assert_int_equal(fota_meta_write(txn, &m), FOTA_OK);
-    assert_int_equal(fota_txn_commit(txn), FOTA_OK);
-
-    memset(&got, 0, sizeof(got));
-    assert_int_equal(fota_store_read_begin(st, NULL), FOTA_OK);
-    assert_int_equal(fota_meta_read(st, &got), FOTA_OK);
-    fota_store_read_end(st);
-
-    assert_int_equal(got.format, m.format);
-    assert_int_equal(got.epoch, m.epoch);
-    assert_int_equal(got.seq, m.seq);
-    assert_memory_equal(got.chain, m.chain, 32);
-    assert_int_equal(got.head_ts, m.head_ts);
-    assert_int_equal(got.fresh, m.fresh);
-    assert_int_equal(got.generation, m.generation);
-
-    fota_store_close(st);
-
-    fota_buf_fixed(&b, mem, sizeof(mem));
-    assert_int_equal(fota_meta_encode(&m, &b), FOTA_OK);
-
-    for (n = 0; n < b.len; n++) {
-        assert_int_equal(fota_meta_decode(fota_slice(mem, n), &got),
-                         FOTA_CORRUPT);
-    }
-
-    memcpy(copy, mem, b.len);
-    assert_int_equal(fota_meta_decode(fota_slice(copy, b.len), &got),
-                     FOTA_OK);
-    assert_int_equal(fota_meta_decode(fota_slice(copy, b.len + 1), &got),
-                     FOTA_CORRUPT);
-
-    copy[0] = FOTA_T_NODE;
-    assert_int_equal(fota_meta_decode(fota_slice(copy, b.len), &got),
-                     FOTA_CORRUPT);
-
-    copy[0] = FOTA_T_META;
-    copy[1] = 2;
-    assert_int_equal(fota_meta_decode(fota_slice(copy, b.len), &got),
-                     FOTA_TOO_NEW);
-
-    copy[1] = 1;
-    copy[2] = FOTA_STORE_FORMAT + 1;
-    assert_int_equal(fota_meta_decode(fota_slice(copy, b.len), &got),
-                     FOTA_TOO_NEW);
-
-    copy[2] = 0;
-    assert_int_equal(fota_meta_decode(fota_slice(copy, b.len), &got),
-                     FOTA_CORRUPT);
-
-    fota_buf_fixed(&b, mem, 10);
-    assert_int_equal(fota_meta_encode(&m, &b), FOTA_FULL);
-}
-
-
 #define test(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 
@@ -719,17 +502,11 @@ main(void)
     const struct CMUnitTest  tests[] = {
         test(test_put_get_del),
         test(test_each),
-        test(test_modes),
-        test(test_shared),
-        test(test_absent),
         test(test_corrupt),
         test(test_foreign_version),
-        test(test_long_path),
-        test(test_replaced),
         test(test_map_full),
         test(test_readonly_writes_nothing),
-        test(test_nosync),
-        test(test_meta)
+        test(test_nosync)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
