@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -518,6 +519,44 @@ def test_log_is_opened_anew(centre, agent):
     os.rename(agent.log, agent.log + ".1")
     agent.process.send_signal(signal.SIGHUP)
     agent.said("log opened anew")
+
+
+def test_tells_systemd(centre, agent, place):
+    path = os.path.join(place, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        sock.settimeout(20 * SLOW)
+        agent.start(["env", "NOTIFY_SOCKET=" + path,
+                     "WATCHDOG_USEC=3000000"])
+        assert sock.recv(100) == b"READY=1"
+        assert sock.recv(100) == b"WATCHDOG=1"
+        assert agent.stop() == 0
+        said = sock.recv(100)
+        while said == b"WATCHDOG=1":
+            said = sock.recv(100)
+        assert said == b"STOPPING=1"
+
+
+def test_previous_generation_stays_for_its_readers(centre, agent):
+    seeded(centre, agent)
+    first = agent.held()["dir"]
+    for epoch in ("00000000000000bb", "00000000000000cc"):
+        centre.new_history(epoch)
+        centre.publish(TENANT)
+        centre.snapshot(TENANT)
+        until("epoch " + epoch, lambda: (agent.held() or {}).get("epoch")
+              == epoch)
+
+    # Of three the last two are there; a start takes no more away.
+    assert sorted(n for n in os.listdir(agent.policy)
+                  if n.startswith("gen-")) == ["gen-2", "gen-3"]
+    assert first.endswith("gen-1")
+    os.mkdir(os.path.join(agent.policy, "gen-4"))       # begun, not finished
+    agent.restart()
+    until("clean", lambda: sorted(
+        n for n in os.listdir(agent.policy) if n.startswith("gen-"))
+        == ["gen-2", "gen-3"])
+    assert os.readlink(os.path.join(agent.policy, "current")) == "gen-3"
 
 
 def test_status_for_people(centre, agent):
