@@ -86,9 +86,8 @@ fota_gateway_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK) {
-        rc = fota_number(req->db, &have, "SELECT COUNT(*) FROM tenant_gateway"
-                 " WHERE tenant_id = ? AND '' = ?", "us", id,
-                 fota_slice("", 0));
+        rc = fota_number_of(req->db, &have, "SELECT COUNT(*) FROM"
+                            " tenant_gateway WHERE tenant_id = ?", id);
     }
 
     if (rc != FOTA_OK) {

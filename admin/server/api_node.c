@@ -263,8 +263,6 @@ fota_node_write(fota_req_t *req, uint32_t id, json_t *v)
     int           rc;
     bool          there;
     char          asns[1024], tenants[1024], excluded[1024];
-    size_t        i;
-    json_t       *word;
     uint64_t      families;
     fota_rows_t  *rows;
 
@@ -298,11 +296,8 @@ fota_node_write(fota_req_t *req, uint32_t id, json_t *v)
         return rc;
     }
 
-    families = 0;
-
-    json_array_foreach(json_object_get(v, "families"), i, word) {
-        families |= strcmp(json_string_value(word), "v4") == 0 ? 1 : 2;
-    }
+    families = fota_bits_of(json_object_get(v, "families"),
+                            fota_node_families, 2);
 
     return fota_db_exec(req->db, "UPDATE node SET group_id = ?, site = ?,"
                " url = ?, state = ?, families = ?, scope = ?, weight = ?,"

@@ -371,31 +371,9 @@ fota_tenant_write(fota_req_t *req, uint64_t id, json_t *body)
     }
 
     fota_merge(v, body, NULL);
-    auth = 0;
-    bind = 0;
-
-    /* Checked before; read here from what may be the old value. */
-
-    {
-        size_t   i, k;
-        json_t  *word;
-
-        json_array_foreach(json_object_get(v, "auth"), i, word) {
-            for (k = 0; k < 4; k++) {
-                auth |= (uint64_t) (strcmp(fota_tenant_auth[k],
-                                           json_string_value(word)) == 0)
-                        << k;
-            }
-        }
-
-        json_array_foreach(json_object_get(v, "token_bind"), i, word) {
-            for (k = 0; k < 4; k++) {
-                bind |= (uint64_t) (strcmp(fota_tenant_bind[k],
-                                           json_string_value(word)) == 0)
-                        << k;
-            }
-        }
-    }
+    auth = fota_bits_of(json_object_get(v, "auth"), fota_tenant_auth, 4);
+    bind = fota_bits_of(json_object_get(v, "token_bind"), fota_tenant_bind,
+                        4);
 
     rc = fota_db_exec(req->db, "UPDATE tenant SET title = ?, auth = ?,"
              " token_flags = ?, ip4_plen = ?, ip6_plen = ?, approve_above = ?"

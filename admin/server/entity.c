@@ -141,14 +141,9 @@ fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows, fota_item_pt item,
 }
 
 
-int
-fota_number(fota_db_t *db, uint64_t *out, const char *sql, const char *types,
-    uint64_t tenant, fota_str_t name)
+static int
+fota_number_row(int rc, fota_rows_t *rows, uint64_t *out)
 {
-    int           rc;
-    fota_rows_t  *rows;
-
-    rc = fota_db_query(db, &rows, sql, types, tenant, name);
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -162,6 +157,31 @@ fota_number(fota_db_t *db, uint64_t *out, const char *sql, const char *types,
     fota_db_rows_end(rows);
 
     return rc;
+}
+
+
+int
+fota_number(fota_db_t *db, uint64_t *out, const char *sql, const char *types,
+    uint64_t tenant, fota_str_t name)
+{
+    int           rc;
+    fota_rows_t  *rows;
+
+    rc = fota_db_query(db, &rows, sql, types, tenant, name);
+
+    return fota_number_row(rc, rows, out);
+}
+
+
+int
+fota_number_of(fota_db_t *db, uint64_t *out, const char *sql, uint64_t id)
+{
+    int           rc;
+    fota_rows_t  *rows;
+
+    rc = fota_db_query(db, &rows, sql, "u", id);
+
+    return fota_number_row(rc, rows, out);
 }
 
 
@@ -453,6 +473,26 @@ fota_word_index(json_t *v, const char *const *words, size_t n)
     }
 
     return n;
+}
+
+
+uint64_t
+fota_bits_of(json_t *list, const char *const *words, size_t n)
+{
+    size_t    i, k;
+    uint64_t  bits;
+
+    bits = 0;
+
+    for (i = 0; i < json_array_size(list); i++) {
+        k = fota_word_index(json_array_get(list, i), words, n);
+
+        if (k < n) {
+            bits |= UINT64_C(1) << k;
+        }
+    }
+
+    return bits;
 }
 
 

@@ -54,6 +54,10 @@ int fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows,
 int fota_number(fota_db_t *db, uint64_t *out, const char *sql,
     const char *types, uint64_t tenant, fota_str_t name);
 
+/* The same with one id, as for "COUNT(*) ... WHERE id = ?". */
+int fota_number_of(fota_db_t *db, uint64_t *out, const char *sql,
+    uint64_t id);
+
 /*
  * Row ids by name within the tenant.  When there is none a 404 problem with
  * code "KIND_unknown" is set and FOTA_NOTFOUND returned.
@@ -92,6 +96,7 @@ json_t *fota_cell_bool(fota_rows_t *rows, unsigned col);
 
 /* {"auth": ["open", ...]} and bits: word i is bit i. */
 json_t *fota_bits_json(uint64_t bits, const char *const *words, size_t n);
+uint64_t fota_bits_of(json_t *list, const char *const *words, size_t n);
 bool fota_bits_parse(fota_req_t *req, const char *name,
     const char *const *words, size_t n, uint64_t *bits);
 
