@@ -26,11 +26,13 @@ import rows_check  # noqa: E402
 import rows_download  # noqa: E402
 import rows_offer  # noqa: E402
 import rows_report  # noqa: E402
+import rows_rules  # noqa: E402
 import rows_script  # noqa: E402
 import rows_sync  # noqa: E402
 
 ROWS = (rows_check.ROWS + rows_offer.ROWS + rows_download.ROWS
-        + rows_script.ROWS + rows_report.ROWS + rows_sync.ROWS)
+        + rows_script.ROWS + rows_report.ROWS + rows_sync.ROWS
+        + rows_rules.ROWS)
 
 BEGIN = '<!-- table of make bench -->\n'
 END = '<!-- end of the table -->\n'

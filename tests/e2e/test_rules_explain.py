@@ -7,20 +7,18 @@ import collections
 import json
 import os
 import random
-import shutil
 import subprocess
-import tempfile
 import time
-import types
 
 import pytest
 
+from support import bulk
 from support import random_policy as gen
-from support.centre import BUILD, Centre
+from support.centre import BUILD
 from support.edge import SLOW
 from support.mmdb import write_mmdb
 from support.rules import RuleEdge, bearer, package, query, rollout_policy
-from support.stack import Fleet, image
+from support.stack import image
 from support.world import explain, operator
 
 DEVICES = 10000
@@ -323,38 +321,12 @@ def test_explain_by_command(rules, crossed):
 
 # The plan
 
-MILLION = 1000000
-
-LOAD = """
-INSERT INTO device (tenant_id, product_id, ext_id, version, country, city,
-    blocked, pin, created)
-SELECT {tenant}, {product}, CONCAT('m-', seq),
-    IF(seq % 10 < 6, '1.0.0', IF(seq % 10 < 9, '1.1.0', '1.2.0')),
-    ELT(1 + seq % 4, 'JP', 'DE', 'US', NULL),
-    ELT(1 + seq % 4, 'Tokyo', 'Berlin', 'New York', NULL),
-    seq % 1000 = 7, NULL, 0
-FROM seq_1_to_{n};
-"""
-
-
 @pytest.fixture(scope="module")
 def million():
-    """A centre alone, with a million device rows."""
-    directory = tempfile.mkdtemp(prefix="fota-million-", dir="/tmp")
-    try:
-        with Centre(os.path.join(directory, "c"), nginx=False) as centre:
-            stack = types.SimpleNamespace(centre=centre)
-            fleet = Fleet(stack, "million")
-            for i, v in enumerate(("1.0.0", "1.1.0", "1.2.0")):
-                fleet.firmware(v, image(10000, i))
-            fleet.artifact("1.2.0", image(1000, 9), source="1.1.0",
-                           fmt="xdelta3")
-            product = fleet.api("GET", "/products/" + fleet.product)
-            centre.sql("SET unique_checks = 0;" + LOAD.format(
-                tenant=fleet.id, product=product["id"], n=MILLION))
-            yield fleet
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with bulk.alone("million") as fleet:
+        bulk.firmware(fleet)
+        bulk.devices(fleet)
+        yield fleet
 
 
 def test_plan_of_a_million_devices(million):
@@ -372,7 +344,7 @@ def test_plan_of_a_million_devices(million):
     want = collections.Counter()
     ways = {"full": [0, 0], "delta": [0, 0], "steps": [0, 0]}
     regions = collections.Counter()
-    for seq in range(1, MILLION + 1):
+    for seq in range(1, bulk.MILLION + 1):
         if seq % 1000 == 7:
             want["blocked"] += 1
         elif seq == 1:
@@ -388,7 +360,7 @@ def test_plan_of_a_million_devices(million):
             ways[way][1] += 10000 if way == "full" else 1000
             regions["JP" if seq % 4 == 0 else "DE"] += 1
 
-    assert plan["devices"] == MILLION
+    assert plan["devices"] == bulk.MILLION
     assert plan["matched"] == want.pop("matched")
     assert plan["excluded"] == dict(want)
     for way, (devices, size) in ways.items():

@@ -4,18 +4,16 @@
 """Groups: a long list of ids streamed in, and saved filters."""
 
 import os
-import shutil
-import tempfile
 import threading
 import time
-import types
 
 import pytest
 
-from support.centre import ApiError, Centre
+from support import bulk
+from support.bulk import put_members
+from support.centre import ApiError
 from support.edge import ASAN
 from support.rules import query
-from support.stack import Fleet
 from support.world import explain
 
 # A million has its row in the measurements; here it is the same path.
@@ -25,12 +23,8 @@ N = int(os.environ.get("FOTA_IMPORT") or (20000 if ASAN else 200000))
 @pytest.fixture(scope="module")
 def alone():
     """A fleet at a centre without edges."""
-    directory = tempfile.mkdtemp(prefix="fota-groups-", dir="/tmp")
-    try:
-        with Centre(os.path.join(directory, "c"), nginx=False) as centre:
-            yield Fleet(types.SimpleNamespace(centre=centre), "groups")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with bulk.alone("groups") as fleet:
+        yield fleet
 
 
 def rss(pid):
@@ -39,33 +33,6 @@ def rss(pid):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-class Stream:
-    """A body that is made while it is sent."""
-
-    def __init__(self, lines, piece=4000):
-        self.lines = iter(lines)
-        self.piece = piece
-
-    def __iter__(self):
-        part = []
-        for line in self.lines:
-            part.append(line)
-            if len(part) == self.piece:
-                yield ("\n".join(part) + "\n").encode()
-                part = []
-        yield ("\n".join(part) + "\n").encode()
-
-
-def put(fleet, group, lines, **params):
-    """The report of an import."""
-    answer = fleet.centre.request(
-        "PUT", "/api/v1/groups/%s/members?%s" % (group, query(**params)),
-        body=Stream(lines), headers={"Content-Type": "text/csv"},
-        tenant=fleet.tenant, timeout=600)
-    assert answer.status == 200, answer.body
-    return answer.json
 
 
 def many():
@@ -92,7 +59,7 @@ def test_long_import_is_streamed(alone):
     thread.start()
     started = time.monotonic()
     try:
-        made = put(alone, "big", many(), create=1, product=alone.product)
+        made = put_members(alone, "big", many(), create=1, product=alone.product)
     finally:
         end.set()
         thread.join()
@@ -113,7 +80,7 @@ def test_long_import_is_streamed(alone):
     assert alone.api("GET", "/devices/count?" + query(
         q="group==big and id==unit-00000*"))["count"] == min(N, 100)
 
-    again = put(alone, "big", ["unit-%07d" % i for i in range(100)])
+    again = put_members(alone, "big", ["unit-%07d" % i for i in range(100)])
     assert (again["added"], again["existing"]) == (0, 100)
 
     answer = alone.centre.request("GET", "/api/v1/groups/big/export",
@@ -126,13 +93,13 @@ def test_replacing_and_unknown_ids(alone):
     alone.api("POST", "/groups", {"name": "small"})
     alone.api("POST", "/devices/bulk", {"product": alone.product, "devices": [
         {"id": "s-%d" % i} for i in range(5)]})
-    first = put(alone, "small", ["s-0", "s-1", "s-2", "unknown-1", "s-1"])
+    first = put_members(alone, "small", ["s-0", "s-1", "s-2", "unknown-1", "s-1"])
     assert (first["added"], first["bad"]) == (3, 1)
     assert first["existing"] == 1
     assert first["errors"] == [{"line": 4, "code": "unknown_device",
                                 "id": "unknown-1"}]
 
-    second = put(alone, "small", ["s-2", "s-3"], mode="replace")
+    second = put_members(alone, "small", ["s-2", "s-3"], mode="replace")
     assert (second["added"], second["removed"]) == (1, 2)
     ids = [m["id"] for m in alone.api("GET",
                                       "/groups/small/members")["items"]]
@@ -145,7 +112,7 @@ def test_replacing_and_unknown_ids(alone):
 
 def test_quotes_blanks_and_line_ends(alone):
     alone.api("POST", "/groups", {"name": "csv"})
-    made = put(alone, "csv", ['"a,b"', '"say ""hi"""', "plain\r", "",
+    made = put_members(alone, "csv", ['"a,b"', '"say ""hi"""', "plain\r", "",
                               '"open', "ünïcode"],
                create=1, product=alone.product)
     ids = {m["id"] for m in alone.api("GET", "/groups/csv/members")["items"]}
