@@ -44,7 +44,7 @@ typedef struct {
 static const fota_conf_key_t  fota_conf_keys[] = {
     FOTA_TEXT(listen, FOTA_CONF_PATH, NULL),
     FOTA_NUMBER(socket_mode, FOTA_CONF_OCTAL, "0660", 0600, 0777),
-    FOTA_NUMBER(connections, FOTA_CONF_NUMBER, "512", 8, 16384),
+    FOTA_NUMBER(connections, FOTA_CONF_NUMBER, "2048", 8, 16384),
     FOTA_TEXT(data_dir, FOTA_CONF_PATH, NULL),
     FOTA_TEXT(master_key_file, FOTA_CONF_PATH, NULL),
     FOTA_TEXT(db_socket, FOTA_CONF_PATH, ""),

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -254,6 +255,32 @@ fota_main_dirs(fota_server_t *server)
 }
 
 
+/* A descriptor for each connection, a few more for files and the database. */
+
+static void
+fota_main_files(const fota_server_t *server)
+{
+    rlim_t         want;
+    struct rlimit  lim;
+
+    want = 2 * server->conf.connections + server->conf.db_connections + 256;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur >= want) {
+        return;
+    }
+
+    lim.rlim_cur = lim.rlim_max < want ? lim.rlim_max : want;
+
+    if (setrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur < want) {
+        fota_log(FOTA_LOG_WARN, "%llu open files are allowed, %llu are "
+                 "wanted for %llu connections",
+                 (unsigned long long) lim.rlim_cur,
+                 (unsigned long long) want,
+                 (unsigned long long) server->conf.connections);
+    }
+}
+
+
 /* Waits for the database; FOTA_BUSY when a signal ends the waiting. */
 
 static int
@@ -328,6 +355,7 @@ fota_main_serve(fota_server_t *server)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 
     server->started = fota_now_ms();
+    fota_main_files(server);
 
     rc = fota_main_database(server, &set);
     if (rc != FOTA_OK) {

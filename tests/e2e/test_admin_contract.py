@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from support.centre import TOP, Centre
+from support.centre import BUILD, TOP, Centre
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -36,7 +36,7 @@ def operations(spec):
 
 
 def routes():
-    out = subprocess.run([Centre("/tmp/fota-unused").binary, "routes"],
+    out = subprocess.run([os.path.join(BUILD, "fota-admin"), "routes"],
                          check=True, stdout=subprocess.PIPE,
                          text=True).stdout
     for line in out.splitlines():

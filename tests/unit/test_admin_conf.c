@@ -59,7 +59,7 @@ test_defaults(void **state)
     assert_int_equal(load("# comment\n\n" NEEDED, &conf, err), FOTA_OK);
     assert_string_equal(conf.listen, "/run/a.sock");
     assert_int_equal(conf.socket_mode, 0660);
-    assert_int_equal(conf.connections, 512);
+    assert_int_equal(conf.connections, 2048);
     assert_int_equal(conf.upload_max, 64ULL << 30);
     assert_string_equal(conf.log_level, "info");
 

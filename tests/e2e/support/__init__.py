@@ -1,0 +1,2 @@
+# Copyright (C) FOTA Edge
+# SPDX-License-Identifier: Apache-2.0
