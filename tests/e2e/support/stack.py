@@ -135,6 +135,7 @@ class Fleet:
 
     def offered(self, edge, device="probe", version="1.0.0", **more):
         """The answer of a check when it offers, else None."""
+        edge.alive()
         answer = edge.check(self.tenant, self.product, device, version,
                             **more)
         if answer.status == 200 and answer.json["update"]:
@@ -240,6 +241,7 @@ class Stack:
         return self.head()
 
     def at_head(self, edge):
+        edge.alive()
         head = self.settled()
         return head and edge.status()["policy"].get("seq", 0) >= head
 

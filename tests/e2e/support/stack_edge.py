@@ -361,6 +361,12 @@ class Edge:
         self.start_agent()
         self.start_nginx()
 
+    def alive(self):
+        """Nothing that runs has ended by itself."""
+        code = self.agent.poll() if self.agent is not None else None
+        assert code is None, "agent of %s ended with %d\n%s" % (
+            self.name, code, self.tail())
+
     def close(self):
         """Exit code of the agent."""
         self.stop_nginx(signal.SIGTERM)
