@@ -48,12 +48,25 @@ fota_sync_snapshot(fota_req_t *req)
     int                    rc;
     char                   path[FOTA_SNAPSHOT_PATH];
     fota_buf_t             out;
+    fota_feed_t            feed;
     fota_snapshot_info_t   info;
 
-    rc = fota_snapshot_latest(req->db, &info);
+    rc = fota_feed_read(req->db, &feed, false);
+
+    if (rc == FOTA_OK) {
+        rc = fota_snapshot_latest(req->db, &info);
+    }
 
     if (rc != FOTA_OK && rc != FOTA_NOTFOUND) {
         return rc;
+    }
+
+    /* The log would not go on from it: another one is being made. */
+
+    if (rc == FOTA_OK
+        && (info.epoch != feed.epoch || info.seq < feed.floor))
+    {
+        rc = FOTA_NOTFOUND;
     }
 
     fota_buf_grow(&out, FOTA_CHUNK_MAX);
