@@ -177,6 +177,13 @@ main(int argc, char **argv)
     }
 
     fota_conf_db(&server.conf, &db);
+
+    /* A change of a large table takes its time. */
+
+    if (strcmp(command, "migrate") == 0) {
+        db.timeout_s = 86400;
+    }
+
     rc = fota_db_pool_create(&server.db, &db);
 
     if (rc != FOTA_OK) {

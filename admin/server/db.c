@@ -18,6 +18,7 @@
 
 
 #define FOTA_DB_COLS_MAX  64
+#define FOTA_DB_TIMEOUT_S 600
 #define FOTA_DB_CELL      256           /* first size of a text cell */
 #define FOTA_DB_CELL_KEEP 65536         /* larger ones are given back */
 
@@ -72,7 +73,8 @@ fota_db_t *
 fota_db_connect(const fota_db_conf_t *conf)
 {
     my_bool     no, verify;
-    unsigned    timeout, rw, off;
+    char        init[256];
+    unsigned    timeout, limit, rw, off;
     fota_db_t  *db;
 
     db = calloc(1, sizeof(*db));
@@ -87,7 +89,8 @@ fota_db_connect(const fota_db_conf_t *conf)
     }
 
     timeout = 5;
-    rw = 120;
+    limit = conf->timeout_s != 0 ? conf->timeout_s : FOTA_DB_TIMEOUT_S;
+    rw = limit + 30;
     off = 0;
     no = 0;
 
@@ -97,10 +100,18 @@ fota_db_connect(const fota_db_conf_t *conf)
     mysql_options(db->mysql, MYSQL_OPT_LOCAL_INFILE, &off);
     mysql_options(db->mysql, MYSQL_OPT_RECONNECT, &no);
     mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(db->mysql, MYSQL_INIT_COMMAND,
-                  "SET SESSION sql_mode="
-                  "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
-                  "SESSION time_zone='+00:00'");
+
+    /*
+     * The server gives up before the client does, so that no statement runs
+     * on after its request has gone.  MySQL sees a comment there.
+     */
+
+    snprintf(init, sizeof(init), "SET SESSION sql_mode="
+             "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
+             "SESSION time_zone='+00:00'"
+             "/*M!100101 ,SESSION max_statement_time=%u */", limit);
+
+    mysql_options(db->mysql, MYSQL_INIT_COMMAND, init);
 
     if (conf->tls_ca != NULL) {
         verify = 1;

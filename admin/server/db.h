@@ -32,6 +32,7 @@ typedef struct {
     const char  *tls_ca;        /* file; the server must prove itself by it */
     unsigned     size;          /* connections at most */
     unsigned     wait_ms;       /* for a free one, then FOTA_BUSY */
+    unsigned     timeout_s;     /* of one statement; 0 = 600 */
 } fota_db_conf_t;
 
 int fota_db_pool_create(fota_db_pool_t **pool, const fota_db_conf_t *conf);
