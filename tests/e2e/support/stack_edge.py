@@ -253,6 +253,8 @@ class Edge:
 
     def start_nginx(self):
         conf = self.write_nginx_conf()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.nginx_dir, "pid"))  # of a killed one
         with open(os.path.join(self.nginx_dir, "stderr"), "a") as err:
             done = subprocess.run(
                 [NGINX, "-p", self.nginx_dir, "-c", conf, "-e",
@@ -446,7 +448,9 @@ class Edge:
 
 
 CONF = """\
-%(module)s%(user)sworker_processes 1;
+%(module)s%(user)senv ASAN_OPTIONS;
+env UBSAN_OPTIONS;
+worker_processes 1;
 worker_shutdown_timeout 30s;
 pid %(dir)s/pid;
 error_log %(dir)s/error.log notice;
