@@ -137,6 +137,30 @@ def test_refused_filter(examples, row):
         assert row["answer"] in e.value.problem["detail"]
 
 
+@pytest.mark.parametrize("change", [
+    {"filter": "id==a"}, {"target": "1.0.0"}, {"strategy": "delta"},
+    {"sources": ["1.*"]}, {"geo": {"include": ["JP"]}},
+    {"allow_downgrade": True}, {"kind": "app", "target": "5.0"},
+    {"stages": [{"percent": 50}]}], ids=lambda c: list(c)[0])
+def test_audience_is_fixed_by_the_start(examples, change):
+    made = examples.api("GET", "/rollouts?" + query(
+        product="docs-full"))["items"][0]
+    with pytest.raises(ApiError) as e:
+        examples.api("PATCH", "/rollouts/%d" % made["id"], change)
+    assert e.value.status == 409
+
+
+def test_limits_and_windows_may_change(examples):
+    made = examples.api("GET", "/rollouts?" + query(
+        product="docs-downgrade"))["items"][0]
+    for change in ({"weight": 3}, {"max_active": 5}, {"max_bps": 1000},
+                   {"windows": ["daily 01:00-02:00"]},
+                   {"end_s": 4000000000}):
+        now = examples.api("PATCH", "/rollouts/%d" % made["id"], change)
+        name = list(change)[0]
+        assert now[name] == change[name]
+
+
 def test_all_reasons_and_fields_are_told():
     """The tables of the page against what the code knows."""
     text = "\n".join(DOCS.lines)
