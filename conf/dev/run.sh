@@ -22,7 +22,7 @@ RUN=${FOTA_RUN:-$TOP/.run}
 NGINX=${FOTA_NGINX:-/usr/sbin/nginx}
 
 PORT_CENTRE=${FOTA_RUN_PORTS_CENTRE:-9443}
-EDGES="tokyo-1 berlin-1"
+EDGES="tokyo-1 osaka-1"
 
 case $RUN in /*) ;; *) RUN=$PWD/$RUN ;; esac
 

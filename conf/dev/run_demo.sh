@@ -50,7 +50,7 @@ demo_node()
 demo_nodes()
 {
     demo_node tokyo-1 AS JP Tokyo 35.69 139.69
-    demo_node berlin-1 EU DE Berlin 52.52 13.40
+    demo_node osaka-1 AS JP Osaka 34.69 135.50
 }
 
 demo_tenant()
@@ -175,7 +175,7 @@ demo_next()
     cat <<END
 
   edge tokyo-1    http://127.0.0.1:$(edge_port tokyo-1)   https://127.0.0.1:$(edge_tls_port tokyo-1)
-  edge berlin-1   http://127.0.0.1:$(edge_port berlin-1)   https://127.0.0.1:$(edge_tls_port berlin-1)
+  edge osaka-1   http://127.0.0.1:$(edge_port osaka-1)   https://127.0.0.1:$(edge_tls_port osaka-1)
   centre          $CENTRE_URL   (API, TLS by $RUN/pki/ca.pem)
 
 Try next:

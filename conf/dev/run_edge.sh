@@ -16,7 +16,7 @@ edge_ports()
         tokyo-1)
             echo "${FOTA_RUN_PORTS_EDGE1:-8080} ${FOTA_RUN_PORTS_EDGE1_TLS:-8443}"
             ;;
-        berlin-1)
+        osaka-1)
             echo "${FOTA_RUN_PORTS_EDGE2:-8081} ${FOTA_RUN_PORTS_EDGE2_TLS:-8444}"
             ;;
     esac
