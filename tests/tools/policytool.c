@@ -15,6 +15,9 @@
  *                                      puts of devices, RATE a second, a
  *                                      transaction every 200 ms
  *   policytool dump DIR                position and number of records
+ *   policytool snapshot DIR OUT KEY KID
+ *                                      DIR as a signed snapshot: the files
+ *                                      OUT/manifest, OUT/0, OUT/1 ...
  *   policytool token root=HEX artifact=SHA256 [scope= kid= tenant= device=
  *       deployment= flags= class= nbf= exp= | ttl= ip= plen= cert=HEX
  *       nonce=HEX flip=N]              an FT1 token; flip spoils character N
@@ -607,6 +610,24 @@ do_dump(const char *dir)
 }
 
 
+static int
+do_snapshot(char **argv)
+{
+    int            rc;
+    fota_meta_t    m;
+    fota_store_t  *st;
+
+    st = open_current(argv[0], true);
+    must(read_meta(st, &m), "meta");
+
+    rc = write_snapshot(st, &m, argv[1], argv[2], argv[3]);
+
+    fota_store_close(st);
+
+    return rc;
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -630,6 +651,10 @@ main(int argc, char **argv)
         return do_dump(argv[2]);
     }
 
+    if (strcmp(cmd, "snapshot") == 0 && argc == 6) {
+        return do_snapshot(argv + 2);
+    }
+
     if (strcmp(cmd, "token") == 0) {
         return mint_token(argc - 2, argv + 2);
     }
@@ -643,6 +668,7 @@ main(int argc, char **argv)
           "       policytool churn DIR RATE SECONDS [TENANT [PREFIX "
           "[COUNT]]]\n"
           "       policytool dump DIR\n"
+          "       policytool snapshot DIR OUT KEY KID\n"
           "       policytool token root=HEX artifact=SHA256 [name=value...]\n"
           "       policytool device-token key=HEX tenant=ID device=ID\n",
           stderr);

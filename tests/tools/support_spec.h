@@ -77,9 +77,11 @@ void spec_artifact_info(spec_t *s, const json_t *obj, uint32_t tenant);
 void spec_content(spec_t *s, const json_t *obj, uint8_t sha256[32],
     uint64_t *size);
 
-/* support_mint.c: commands of policytool */
+/* support_mint.c, support_snapshot.c: commands of policytool */
 
 int mint_token(int argc, char **argv);
 int mint_device_token(int argc, char **argv);
+int write_snapshot(fota_store_t *st, const fota_meta_t *m, const char *dir,
+    const char *secret, const char *kid);
 
 #endif /* SUPPORT_SPEC_H */
