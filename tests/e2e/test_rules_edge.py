@@ -202,6 +202,32 @@ def test_max_bps_holds_new_downloads_back():
                  15)
 
 
+def test_full_nodes_are_not_named():
+    """A node near its capacity gets nobody new; without any, come back."""
+    def nodes(*loads):
+        return [{"id": i + 1, "name": "edge-%d" % (i + 1), "group": 1,
+                 "url": "http://127.0.0.1:%PORT%", "country": "JP",
+                 "lat": 35.6, "lon": 139.7, "site": str(i), "load": load}
+                for i, load in enumerate(loads)]
+
+    with RuleEdge(rollout_policy({"target": "1.1.0"},
+                                 nodes=nodes(20, 95))) as edge:
+        for i in range(10):
+            answer = edge.check("dev-%d" % i).json
+            assert [u["node"] for u in answer["urls"]] == ["edge-1"]
+        told = {n["name"]: n["reason"]
+                for n in edge.explain().json["nodes"]}
+        assert told == {"edge-1": "picked", "edge-2": "full"}
+
+        edge.patch({"nodes": nodes(95, 100)})
+        wait_for("the word", lambda: not edge.check().json["update"])
+        polls = {edge.check("dev-%d" % i).json["poll_s"] for i in range(20)}
+        assert edge.check().json["reason"] == "capacity"
+        assert max(polls) <= 330 and len(polls) > 5
+        edge.patch({"nodes": nodes(95, 30)})
+        wait_for("room", lambda: edge.check().json["update"])
+
+
 def test_limits_of_the_fleet_are_shared_by_its_nodes(rules):
     """Two downloads at a time over two edges: one on each."""
     fleet = rules.fleet("shared")

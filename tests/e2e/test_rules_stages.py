@@ -114,7 +114,7 @@ def test_thousand_devices(rules):
 
         drained(fleet)
         failed = buckets(fleet, rollout)["failed"]
-        assert failed > share / 10
+        assert failed >= 2
         assert buckets(fleet, rollout) == {
             "waiting": N - LAB - share, "offered": 0, "downloading": 0,
             "installing": 0, "succeeded": LAB + share - failed,
