@@ -127,6 +127,8 @@ fota_view_drop(fota_view_t *v)
         v->buckets[i] = NULL;
     }
 
+    memset(v->recent, 0, sizeof(v->recent));
+
     v->cached = 0;
 }
 
@@ -328,10 +330,21 @@ fota_view_entry(fota_view_t *v, fota_table_e table, fota_str_t key,
     size_t               used;
     uint64_t             hash;
     fota_str_t           value;
-    fota_view_entry_t   *e, **link;
+    fota_view_entry_t   *e, **link, **recent;
 
     if (!v->reading) {
         return FOTA_ERROR;
+    }
+
+    recent = &v->recent[(table * 5 + key.len + key.data[key.len - 1])
+                        % FOTA_VIEW_RECENT];
+    e = *recent;
+
+    if (e != NULL && e->generation == v->generation && e->table == table
+        && e->klen == key.len && memcmp(e->key, key.data, key.len) == 0)
+    {
+        *out = e;
+        return e->status;
     }
 
     hash = fota_siphash(table, 0, key.data, key.len);
@@ -347,6 +360,7 @@ fota_view_entry(fota_view_t *v, fota_table_e table, fota_str_t key,
     }
 
     if (e != NULL && e->generation == v->generation) {
+        *recent = e;
         *out = e;
         return e->status;
     }
@@ -357,6 +371,7 @@ fota_view_entry(fota_view_t *v, fota_table_e table, fota_str_t key,
 
         if (e != NULL && rc == FOTA_NOTFOUND) {
             *link = e->next;
+            memset(v->recent, 0, sizeof(v->recent));
             v->cached -= e->arena.used + sizeof(fota_view_entry_t);
             fota_arena_free(&e->arena);
             free(e);

@@ -13,6 +13,7 @@
 #include "fota_view.h"
 
 #define FOTA_VIEW_BUCKETS       1024
+#define FOTA_VIEW_RECENT        16
 /* Decoded bytes after which the cache is dropped as a whole. */
 #define FOTA_VIEW_CACHE_MAX     (64 * 1024 * 1024)
 #define FOTA_VIEW_RECORD_MAX    (32 * 1024 * 1024)
@@ -83,6 +84,8 @@ struct fota_view_s {
 
     size_t              cached; /* bytes of all entries */
     fota_view_entry_t  *buckets[FOTA_VIEW_BUCKETS];
+    /* Found lately, so that the usual tenant and product cost no hash. */
+    fota_view_entry_t  *recent[FOTA_VIEW_RECENT];
 
     uint64_t            keys_generation;
     size_t              nkeys;
