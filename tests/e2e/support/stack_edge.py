@@ -275,18 +275,52 @@ class Edge:
         crt, crt_key = self.centre.pki.issue(
             self.name + "-tls", "ca", san="DNS:localhost,IP:127.0.0.1")
         d = self.nginx_dir
-        text = CONF % {
-            "module": "" if ASAN else "load_module %s;\n" % MODULE,
-            "user": "user root;\n" if os.getuid() == 0 else "",
-            "dir": d, "policy": self.policy, "store": self.store,
-            "spool": self.spool, "spool_size": self.spool_size,
-            "cache": self.cache, "name": self.name,
-            "geo": "fota_geoip %s;" % self.geo if self.geo else "",
-            "http": self.http,
-            "port": self.port, "tls_port": self.tls_port,
-            "crt": crt, "crt_key": crt_key, "cert": cert, "key": key,
-            "ca": self.centre.ca, "centre": self.centre.url,
-        }
+        lab = "/var/lib/fota-edge/"
+        tls = "/etc/fota-edge/tls/"
+        temp = "".join("    %s_temp_path %s/%s;\n" % (n, d, n) for n in (
+            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        rules = [
+            (r"load_module .*", "" if ASAN else "load_module %s;" % MODULE),
+            (r"user .*", "user root;" if os.getuid() == 0 else ""),
+            (r"worker_processes .*", "worker_processes 1;\n"
+             "env ASAN_OPTIONS;\nenv UBSAN_OPTIONS;"),
+            (r"worker_rlimit_nofile .*", ""),
+            (r"worker_shutdown_timeout .*", "worker_shutdown_timeout 30s;"),
+            (r"worker_connections .*", "worker_connections 1024;"),
+            (r"pid .*", "pid %s/pid;" % d),
+            (r"error_log .*", "error_log %s;" % (self.error_log + " notice")),
+            (r"http {", "http {\n" + temp),
+            (r"fota_db \S+ .*", "fota_db %s map_size=64m;" % self.policy),
+            (r"(fota_spool) \S+ (.*) size=.*", r"\1 %s \2 size=%s;"
+             % (self.spool, self.spool_size)),
+            (r"fota_node_id .*", "fota_node_id %s;" % self.name),
+            (r"# fota_geoip \S+ (.*)", r"fota_geoip %s \1" % self.geo
+             if self.geo else ""),
+            (r"fota_auth .*", "fota_auth open gateway device mtls;"),
+            (r"fota_seen on .*", "fota_seen on interval=1s;"),
+            (r"access_log /\S+ fota .*", "access_log %s/access.log fota;"
+             % d),
+            (r"(proxy_cache_path) \S+ ", r"\1 %s " % self.cache),
+            (r"listen 443 ", "listen 127.0.0.1:%d " % self.tls_port),
+            (r"listen \[::\].*", ""),
+            (r"listen 127.0.0.1:9145;", "listen 127.0.0.1:%d;" % self.port),
+            (tls + "edge.pem", crt), (tls + "edge.key", crt_key),
+            (tls + "device-ca.pem", self.centre.ca),
+            (tls + "centre-ca.pem", self.centre.ca),
+            (tls + "node.pem", cert), (tls + "node.key", key),
+            (lab + "store/", self.store + "/"),
+            (r"centre\.example\.net:9443", "127.0.0.1:%d"
+             % self.centre.port),
+            (r"centre\.example\.net", "localhost"),
+        ]
+        with open(os.path.join(TOP, "conf/nginx-edge.conf")) as f:
+            text = f.read()
+        for pattern, value in rules:
+            text, n = re.subn("(?m)" + pattern if pattern[0] in "(#/"
+                              else r"(?m)\b" + pattern, value, text)
+            assert n, "nginx-edge.conf has no " + pattern
+        left = re.findall(r"(?m)^[^#\n]*(?:/etc/|/var/|/run/).*", text)
+        assert not left, left
         conf = os.path.join(d, "nginx.conf")
         with open(conf, "w") as f:
             f.write(text)
@@ -445,85 +479,3 @@ class Edge:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 0, done.stderr
         return jsonlib.loads(done.stdout)
-
-
-CONF = """\
-%(module)s%(user)senv ASAN_OPTIONS;
-env UBSAN_OPTIONS;
-worker_processes 1;
-worker_shutdown_timeout 30s;
-pid %(dir)s/pid;
-error_log %(dir)s/error.log notice;
-thread_pool default threads=4;
-events { worker_connections 1024; }
-
-http {
-    client_body_temp_path %(dir)s/body;
-    proxy_temp_path %(dir)s/proxy;
-    fastcgi_temp_path %(dir)s/fastcgi;
-    uwsgi_temp_path %(dir)s/uwsgi;
-    scgi_temp_path %(dir)s/scgi;
-
-    log_format fota escape=json '{"t":"$time_iso8601","uri":"$fota_uri",'
-        '"status":$status,"decision":"$fota_decision",'
-        '"reason":"$fota_reason","token":"$fota_token_error",'
-        '"seq":"$fota_policy_seq","delivered":"$fota_bytes_delivered"}';
-    access_log %(dir)s/access.log fota;
-
-    fota_db %(policy)s map_size=64m;
-    fota_zone fota 4m;
-    fota_node_id %(name)s;
-    fota_spool %(spool)s size=%(spool_size)s;
-    fota_seen on interval=1s;
-    fota_auth open gateway device mtls;
-    %(geo)s
-    %(http)s
-
-    proxy_cache_path %(cache)s levels=1:2 keys_zone=origin:1m
-        use_temp_path=off;
-
-    server {
-        listen 127.0.0.1:%(port)d;
-        listen 127.0.0.1:%(tls_port)d ssl http2;
-        ssl_certificate %(crt)s;
-        ssl_certificate_key %(crt_key)s;
-        ssl_session_cache shared:edge:1m;
-        keepalive_requests 100000;
-        sendfile on;
-        gzip off;
-
-        location = /fota/v1/check { fota_check on; }
-        location = /fota/v1/report { fota_report on; }
-        location = /fota/v1/explain { fota_explain on; }
-        location = /fota/status { fota_status on; }
-        location = /metrics { fota_metrics on; }
-        location = /healthz { fota_health on; }
-        location = /readyz { fota_ready on; }
-
-        location ~ "^/a/([\\w-]{43})(?:/[^/]*)?$" {
-            alias %(store)s/$1;
-            fota_token required;
-            fota_download on;
-            error_page 404 = @origin;
-            log_not_found off;
-        }
-
-        location @origin {
-            fota_token required;
-            fota_digest on;
-            proxy_pass %(centre)s/sync/v1/artifact/$fota_sha256;
-            proxy_ssl_certificate %(cert)s;
-            proxy_ssl_certificate_key %(key)s;
-            proxy_ssl_trusted_certificate %(ca)s;
-            proxy_ssl_verify on;
-            proxy_ssl_name localhost;
-            proxy_cache origin;
-            proxy_cache_key $fota_sha256;
-            proxy_cache_valid 200 1h;
-            proxy_cache_lock on;
-            proxy_cache_lock_timeout 30s;
-            proxy_force_ranges on;
-        }
-    }
-}
-"""
