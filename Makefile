@@ -302,7 +302,8 @@ $(B)/module/ngx_http_fota_module.so: $(B)/module/Makefile \
 
 # nginx with the module linked in, under ASAN and UBSAN.  Pool allocations
 # go to malloc, so that overruns inside a pool are seen.  NULL with length 0
-# given to memcpy is nginx's habit, hence no nonnull-attribute.
+# given to memcpy is nginx's habit, hence no nonnull-attribute.  Leaks are
+# not its concern, see asan_options.c.
 
 ASAN_CC = -O1 -g $(SANFLAGS) -fno-sanitize=nonnull-attribute \
 	-DNGX_DEBUG_PALLOC=1 -DNGX_HAVE_NONALIGNED=0
@@ -314,10 +315,15 @@ $(B)/asan/nginx-src/configure: conf/dev/nginx-src.sh
 $(B)/asan/sources: FORCE
 	$(call stamp,$(NGINX_SRC))
 
+$(B)/asan/asan_options.o: conf/dev/asan_options.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(WARNINGS) -O1 -g -c -o $@ $<
+
 $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
-		$(B)/asan/sources
+		$(B)/asan/asan_options.o $(B)/asan/sources
 	$(call say,CONF,$(B)/asan)
-	$(Q)cd $(B)/asan/nginx-src && ASAN_OPTIONS=detect_leaks=0 ./configure --with-debug --with-threads \
+	$(Q)cd $(B)/asan/nginx-src && ./configure --with-debug --with-threads \
 		--prefix=/usr/share/nginx --with-cc="$(CC)" \
 		--conf-path=/etc/nginx/nginx.conf --with-pcre-jit \
 		--error-log-path=stderr --http-log-path=/var/log/nginx/access.log \
@@ -328,7 +334,8 @@ $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		--with-http_sub_module --with-http_addition_module \
 		--with-http_gzip_static_module \
 		--with-cc-opt='$(ASAN_CC)' \
-		--with-ld-opt='-fsanitize=address,undefined' \
+		--with-ld-opt='-fsanitize=address,undefined \
+			$(OUT)/asan/asan_options.o' \
 		--add-module=$(TOP) --builddir=$(OUT)/asan/objs \
 		> $(OUT)/asan/configure.log 2>&1 \
 		|| { tail -n 20 $(OUT)/asan/configure.log; exit 1; }
@@ -337,9 +344,8 @@ $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 $(B)/asan/nginx: $(B)/asan/objs/Makefile \
 		$(NGINX_SRC)
 	$(call say,NGINX,$@)
-	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory \
-		$(if $(V),,-s) -C $(B)/asan/nginx-src -f $(OUT)/asan/objs/Makefile \
-		$(OUT)/asan/objs/nginx
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) -C $(B)/asan/nginx-src \
+		-f $(OUT)/asan/objs/Makefile $(OUT)/asan/objs/nginx
 	cp $(B)/asan/objs/nginx $@
 
 asan-nginx: deps
@@ -388,7 +394,6 @@ asan: asan-build
 	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san unit
 	FOTA_BUILD=$(OUT)/san FOTA_TOP=$(TOP) FOTA_ASAN=1 \
 		FOTA_NGINX=$(OUT)/san/asan/nginx \
-		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		$(PYTEST) -q -p no:cacheprovider $(E2E_ARGS) tests/e2e
 
 # FUZZ_TIME: seconds for each target.

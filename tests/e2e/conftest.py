@@ -10,8 +10,30 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from support import sanitizer                               # noqa: E402
 from support.stack import Stack                             # noqa: E402
 from support.world import world                             # noqa: E402
+
+
+def pytest_configure(config):
+    sanitizer.setup()
+
+
+def pytest_unconfigure(config):
+    sanitizer.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_report_at_end():
+    """Set up first, so it looks when all other fixtures have ended."""
+    yield
+    sanitizer.check()
+
+
+@pytest.fixture(autouse=True)
+def no_report():
+    yield
+    sanitizer.check()
 
 
 def _stack(name, **more):

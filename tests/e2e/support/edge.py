@@ -25,6 +25,8 @@ import subprocess
 import tempfile
 import time
 
+from .sanitizer import without_leaks
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 BUILD = os.environ.get("FOTA_BUILD") or os.path.join(TOP, "build")
 ASAN = os.environ.get("FOTA_ASAN") == "1"
@@ -82,7 +84,7 @@ def wait_for(what, probe, timeout=10, every=0.02):
 
 def tool(*args, check=True):
     r = subprocess.run([POLICYTOOL, *map(str, args)], capture_output=True,
-                       text=True)
+                       text=True, env=without_leaks())
     if check and r.returncode != 0:
         raise AssertionError(r.stderr)
     return r.stdout.strip()
@@ -342,13 +344,10 @@ http {
     # Life
 
     def start(self):
-        env = dict(os.environ)
-        env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
         self.stderr = open(os.path.join(self.dir, "stderr"), "ab")
         self.process = subprocess.Popen(
             [shutil.which(NGINX), "-c", self.conf, "-p", self.dir],
-            stderr=self.stderr,
-            stdout=self.stderr, env=env)
+            stderr=self.stderr, stdout=self.stderr)
         wait_for("nginx at port %d: %s" % (self.port, self.conf), self._up)
         if "master_process off" not in self.extra[2]:
             wait_for("workers",

@@ -19,6 +19,8 @@ import threading
 import time
 import urllib.parse
 
+from .sanitizer import without_leaks
+
 BUILD = os.environ.get("FOTA_BUILD", "build")
 TOOL = os.path.join(BUILD, "tests", "batchtool")
 
@@ -26,10 +28,9 @@ TOOL = os.path.join(BUILD, "tests", "batchtool")
 def tool(command, doc=None, raw=None, *args):
     """Output of batchtool; doc goes in as JSON, raw as it is."""
     data = json.dumps(doc).encode() if doc is not None else raw
-    # It ends after one answer and leaves its memory to the system.
-    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
-    done = subprocess.run([TOOL, command, *args], input=data, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([TOOL, command, *args], input=data,
+                          env=without_leaks(), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
     if done.returncode != 0:
         raise RuntimeError("batchtool %s: %s" % (command,
                                                  done.stderr.decode()))
