@@ -8,12 +8,14 @@ import contextlib
 import os
 import random
 import subprocess
+import time
 import urllib.parse
 
 import pytest
 
 from support.centre import ApiError
 from support.stack import image, serial, sha, wait_for
+from support.stack_edge import name_of
 from support.tamper import Tamper, flip, reframe
 from support.traffic import Traffic
 
@@ -139,6 +141,60 @@ def test_bad_batches_are_refused(own_stack, tmp_path):
     edge.centre_url = stack.centre.url
     edge.start_agent()
     stack.ready()
+
+
+def test_bad_artifacts_are_not_kept(rough):
+    """What does not have the hash of its name never gets into the store."""
+    fleet = rough.fleet("badfile")
+    edge = rough.edges[0]
+    data = image(300000, 61)
+    with Tamper(rough.centre, edge.name) as tamper:
+        edge.stop_agent()
+        edge.centre_url = tamper.url
+        edge.start_agent()
+        tamper.change = lambda path, body: (
+            flip(body, len(body) // 2) if "/sync/v1/artifact" in path
+            else body)
+        try:
+            fleet.firmware("1.1.0", data)
+            fleet.rollout("1.1.0")
+            fleet.wait_offer([edge])
+            wait_for("two tries", lambda: tamper.changed > 1, 20)
+            assert not edge.has(sha(data))
+            tamper.change = None
+            wait_for("the file", lambda: edge.has(sha(data)), 40)
+            assert stored(edge, data) == data
+        finally:
+            edge.stop_agent()
+            edge.centre_url = rough.centre.url
+            edge.start_agent()
+    rough.ready()
+
+
+def stored(edge, data):
+    with open(os.path.join(edge.store, name_of(sha(data))), "rb") as f:
+        return f.read()
+
+
+def test_kill_while_fetching(rough):
+    """A fetch goes on after kill -9; what is in the store is whole."""
+    fleet = rough.fleet("killfetch")
+    edge = rough.edges[0]
+    rnd = random.Random(62)
+    files = [image(4000000, 620 + i) for i in range(6)]
+    for i, data in enumerate(files):
+        fleet.firmware("1.0.%d" % i, data)
+    fleet.rollout("1.0.5", strategy="sequential")
+    for _ in range(8):
+        time.sleep(rnd.uniform(0, 0.15))
+        edge.kill_agent()
+        edge.start_agent()
+        for data in files:
+            if edge.has(sha(data)):
+                assert stored(edge, data) == data
+    for data in files[1:]:
+        wait_for("the file", lambda d=data: edge.has(sha(d)), 60)
+        assert stored(edge, data) == data
 
 
 def test_wrong_signing_key(rough):
@@ -344,6 +400,44 @@ def test_full_disk_of_the_centre(own_stack, tmp_path):
         made = fleet.api("POST", "/products/%s/artifacts" % fleet.product,
                          {"version": "1.2.0", "upload": up["id"]})
         assert made["sha256"] == sha(data) and made["signed"]
+        own_stack.end(stack)
+
+
+@needs_mount
+def test_full_disk_of_the_database(own_stack, tmp_path):
+    """The API says so, edges go on, and what waited is taken after it."""
+    with small_disk(str(tmp_path / "db"), "512m") as fill:
+        stack = own_stack(edges=1, db_dir=tmp_path / "db")
+        fleet = stack.fleet("fulldb")
+        fleet.firmware("1.1.0", image(50000, 76))
+        rollout = fleet.rollout("1.1.0")
+        fleet.wait_offer()
+        edge = stack.edges[0]
+        fill(True)
+
+        statuses = set()
+        for i in range(40):
+            devices = [{"id": "fd-%d-%d-%s" % (i, n, "x" * 200)}
+                       for n in range(2000)]
+            a = fleet.centre.request("POST", "/api/v1/devices/bulk", {
+                "product": fleet.product, "devices": devices},
+                tenant=fleet.tenant)
+            statuses.add(a.status)
+            if a.status >= 500:
+                break
+        assert statuses & {500, 503, 507}, statuses
+        assert fleet.offered(edge)
+        for seq in range(1, 30):
+            assert edge.report(fleet.tenant, fleet.product, "fd-r", rollout,
+                               "installing", seq=seq).status == 202
+        fill(False)
+        wait_for("the API again", lambda: fleet.centre.request(
+            "PATCH", "/api/v1/products/" + fleet.product, {"poll_s": 77},
+            tenant=fleet.tenant).status == 200, 30)
+        wait_for("every report", lambda: {
+            ("fd-r", 1, s) for s in range(1, 30)
+        } <= set(fleet.events(rollout)), 60, every=0.2)
+        assert set(fleet.events(rollout).values()) == {1}
         own_stack.end(stack)
 
 

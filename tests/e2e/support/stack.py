@@ -181,11 +181,12 @@ class Stack:
     """edges: how many; their names are edge-1, edge-2, ..."""
 
     def __init__(self, directory, edges=2, centre_conf=None, edge_conf=None,
-                 data_dir=None, **edge_more):
+                 data_dir=None, db_dir=None, **edge_more):
         self.dir = str(directory)
         self.n = edges
         self.centre_conf = centre_conf
         self.data_dir = data_dir    # of the centre
+        self.db_dir = db_dir
         self.edge_conf = edge_conf
         self.edge_more = edge_more
         self.centre = None
@@ -202,6 +203,8 @@ class Stack:
         self.centre = Centre(os.path.join(self.dir, "centre"),
                              conf=self.centre_conf,
                              data_dir=self.data_dir)
+        if self.db_dir is not None:
+            self.centre.db.data = os.path.join(str(self.db_dir), "data")
         self.centre.start()
         try:
             for i in range(self.n):

@@ -88,7 +88,8 @@ class Traffic:
         seq = 0
         while not self.stop.is_set():
             seq += 1
-            key = ("%sr%d-%d" % (self.tag, n, seq % 7), 1, seq)
+            device = "%sr%d-%d" % (self.tag, n, seq % 7)
+            key = (device, 1, seq)
             body = json.dumps({
                 "tenant": self.fleet.tenant, "product": self.fleet.product,
                 "device": key[0], "rollout": self.rollout, "attempt": key[1],
@@ -141,7 +142,8 @@ class Traffic:
         i = 0
         while not self.stop.is_set():
             i += 1
-            self._check_once(clients[i % len(clients)], "%sc%d-%d" % (self.tag, n, i))
+            self._check_once(clients[i % len(clients)],
+                             "%sc%d-%d" % (self.tag, n, i))
             time.sleep(self.pause)
 
     def _download(self, n):
