@@ -301,7 +301,7 @@ typedef struct {
     uint8_t     tag[8];
     uint8_t     sha256[32];
     unsigned    note:1;         /* the centre is told */
-    unsigned    cut:1;
+    unsigned    final:1;        /* the connection is about to be closed */
 } ngx_http_fota_done_t;
 
 /* NGX_DECLINED where there is no TCP. */

@@ -371,7 +371,13 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     done.class = class;
     done.sent = ctx->sent;
     done.delivered = ctx->delivered;
-    done.cut = ctx->cut;
+    done.final = ctx->cut || !r->keepalive;
+
+#if (NGX_HTTP_V2)
+    if (r->stream != NULL) {
+        done.final = ctx->cut;
+    }
+#endif
 
     if (ctx->has_token && ctx->has_range && !r->header_only) {
         done.note = 1;

@@ -119,10 +119,11 @@ ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
 
     /*
      * With an error the connection is about to be reset, and a descriptor of
-     * ours would hold that up.
+     * ours would hold that up.  When nginx closes in any case, epoll would go
+     * on to tell of the socket, to whom the connection's place belongs then.
      */
 
-    if (done->delivered < done->sent && !c->error && !done->cut
+    if (done->delivered < done->sent && !c->error && !done->final
         && rt->nsettling < NGX_HTTP_FOTA_SETTLE_MAX
         && ngx_http_fota_tcp(c->fd, &tcp) == NGX_OK && !tcp.closed)
     {
