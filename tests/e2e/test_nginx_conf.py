@@ -5,10 +5,12 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
-from support.edge import Edge, TOP
+from support.edge import (ASAN, MODULE, NGINX, TOP, Edge,
+                          certificates)
 from support.mmdb import maxmind, write_mmdb
 
 # Directive in the http block (spool "" is left out), and what is said of it.
@@ -174,6 +176,44 @@ def test_everything_right_is_accepted():
     code, text = edge.test()
     assert code == 0, text
     edge.stop(check=False)
+
+
+def test_the_example_is_accepted(tmp_path):
+    """conf/nginx-edge.conf with the paths of this test."""
+    d = str(tmp_path)
+    tls = certificates(d)
+    with open(os.path.join(TOP, "conf", "nginx-edge.conf")) as f:
+        text = f.read()
+    for name in ("policy", "spool", "store", "log"):
+        os.mkdir(os.path.join(d, name))
+    # The laboratory's server and the optional files are tried as well.
+    text = re.sub(r"^    # (?=server \{|}|    |fota_)", "    ", text,
+                  flags=re.M)
+    for a, b in (("modules/ngx_http_fota_module.so", MODULE),
+                 ("/var/lib/fota-edge/geo/city.mmdb", d + "/geo.mmdb"),
+                 ("/etc/fota-edge/policy.lua", TOP + "/lua/policy.lua"),
+                 ("/var/lib/fota-edge", d), ("/var/log/nginx", d + "/log"),
+                 ("/var/cache/nginx", d), ("/run/nginx.pid", d + "/pid"),
+                 ("/etc/fota-edge/tls/device-ca.pem", tls["ca"]),
+                 ("/etc/fota-edge/tls/centre-ca.pem", tls["ca"]),
+                 ("centre.example.net:9443", "127.0.0.1:9443")):
+        assert a in text, a
+        text = text.replace(a, b)
+    text = re.sub(r"/etc/fota-edge/tls/\w+\.pem", tls["cert"], text)
+    text = re.sub(r"/etc/fota-edge/tls/\w+\.key", tls["key"], text)
+    if os.getuid() == 0:
+        text = text.replace("user www-data;", "user root;")
+    if ASAN:
+        text = re.sub("(?m)^load_module.*$", "", text)
+    write_mmdb(d + "/geo.mmdb", {"192.0.2.0/24": maxmind("JP")})
+    conf = os.path.join(d, "nginx.conf")
+    with open(conf, "w") as f:
+        f.write(text)
+    r = subprocess.run([NGINX, "-t", "-c", conf, "-p", d],
+                       capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    # 8080 of the laboratory is there, so the comments were opened.
+    assert re.search(r"^\s*listen 127\.0\.0\.1:8080;", text, re.M)
 
 
 def test_the_reference_names_every_directive_and_variable():

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from support.edge import ASAN, Edge, alive, artifact, policy, wait_for
+from support.edge import (ASAN, Edge, alive, artifact, certificates,
+                          policy, wait_for)
 
 BIG = artifact(8 << 20, to="1.1.0")
 SLOWLY = "limit_rate 3m; sendfile_max_chunk 128k;"
@@ -224,6 +225,64 @@ def test_no_memory_grows_with_requests():
         before = rss()
         load(6000)
         assert rss() - before < 1 << 20
+
+
+def curl(*args):
+    r = subprocess.run(["curl", "-sk", "--max-time", "20", *args],
+                       capture_output=True)
+    return r.returncode, r.stdout
+
+
+def test_http2(tmp_path):
+    """Streams end, wait for the disk and are cut one by one."""
+    tls = certificates(str(tmp_path))
+    spec = policy(artifacts=[BIG], rollouts=[
+        {"id": 7, "target": "1.1.0"}, {"id": 8, "target": "1.1.0"}])
+    e = Edge(spec, tls=tls, start=False, server=SLOWLY)
+    text = open(e.conf).read().replace(" ssl;", " ssl http2;")
+    with open(e.conf, "w") as f:
+        f.write(text)
+    e.start()
+    with e:
+        base = "https://127.0.0.1:%d" % e.tls_port
+        body = '{"tenant":"acme","product":"cam","device":"d",%s}'
+        code, out = curl("--http2", "-d", body % '"version":"1.0.0"',
+                         "-w", "%{http_version}", base + "/fota/v1/check")
+        assert code == 0 and out.endswith(b"2") and b'"update":true' in out
+        code, out = curl("--http2", "-w", " %{http_code}", "-d",
+                         body % '"rollout":7,"state":"succeeded"',
+                         base + "/fota/v1/report")
+        assert code == 0 and out.endswith(b" 202"), out
+        code, out = curl("--http2", base + e.path(BIG))
+        assert code == 0 and out == BIG["data"]
+
+        got = {}
+
+        def run(rollout):
+            got[rollout] = curl("--http2", base
+                                + e.path(BIG, deployment=rollout))
+
+        ts = [threading.Thread(target=run, args=(r,)) for r in (7, 8)]
+        for t in ts:
+            t.start()
+        wait_for("downloads", lambda: e.status()["transfers"] == 2)
+        e.patch({"deny": [{"kind": "deployment", "id": 7, "cut": True,
+                           "not_before": 4000000000}]})
+        for t in ts:
+            t.join()
+        assert got[7][0] != 0 and len(got[7][1]) < len(BIG["data"])
+        assert got[8] == (0, BIG["data"])
+
+        # A client that goes away while its report waits.
+        for i in range(20):
+            p = subprocess.Popen(
+                ["curl", "-sk", "--http2", "-d", body
+                 % ('"rollout":8,"state":"failed","seq":%d' % i),
+                 base + "/fota/v1/report"], stdout=subprocess.DEVNULL)
+            time.sleep(0.01 + i / 1000)
+            p.kill()
+            p.wait()
+        assert e.report(seq=99).status == 202
 
 
 def test_metrics_are_well_formed():
