@@ -83,6 +83,16 @@ def table(facts, rows):
     return '\n'.join(out + [''] + notes) + '\n'
 
 
+def write(facts, rows):
+    text = table(facts, rows)
+    with open(bench_data.path('result.md'), 'w', encoding='utf-8') as f:
+        f.write('# Measured by ' + facts['command'] + '\n\n' + text)
+    with open(bench_data.path('result.json'), 'w', encoding='utf-8') as f:
+        json.dump({'machine': facts, 'rows': rows}, f, indent=2)
+        f.write('\n')
+    return text
+
+
 def update_docs(text):
     path = os.path.join(rig.TOP, 'docs', 'performance.md')
     with open(path, encoding='utf-8') as f:
@@ -91,6 +101,15 @@ def update_docs(text):
     tail = rest.split(END, 1)[1]
     with open(path, 'w', encoding='utf-8') as f:
         f.write(head + BEGIN + text + END + tail)
+
+
+def measured(name, measure, opt):
+    try:
+        yield from measure(opt)
+    except Exception as e:          # the other rows are to be measured
+        traceback.print_exc()
+        yield {'name': name, 'skipped': True, 'note': str(e)[:200],
+               'floor': None, 'goal': None}
 
 
 def main():
@@ -110,33 +129,23 @@ def main():
     facts = rig.machine()
     facts['date'] = datetime.date.today().isoformat()
     facts['command'] = 'make bench'
+    facts['rounds'] = opt.rounds
     rows = []
     for name, measure in ROWS:
         if wanted and name not in wanted:
             continue
         start = time.monotonic()
-        try:
-            got = measure(opt)
-        except Exception as e:      # the other rows are to be measured
-            traceback.print_exc()
-            got = [{'name': name, 'skipped': True, 'note': str(e)[:200],
-                    'floor': None, 'goal': None}]
-        for row in got:
+        for row in measured(name, measure, opt):
             row['row'] = name
             row['verdict'] = verdict(row).strip('*')
             print('%-55s %s  %s' % (row['name'], '%.3f [%.3f-%.3f]' % (
                 row['ratio'], row['low'], row['high']) if 'ratio' in row
                 else row.get('value', '-'), row['verdict']), flush=True)
-        rows += got
+            rows.append(row)
         print('%-55s %.0f s' % ('(%s)' % name, time.monotonic() - start),
               flush=True)
+        text = write(facts, rows)   # a run that is cut keeps what it has
 
-    text = table(facts, rows)
-    with open(bench_data.path('result.md'), 'w', encoding='utf-8') as f:
-        f.write('# Measured by ' + facts['command'] + '\n\n' + text)
-    with open(bench_data.path('result.json'), 'w', encoding='utf-8') as f:
-        json.dump({'machine': facts, 'rows': rows}, f, indent=2)
-        f.write('\n')
     print('\n' + text)
     if opt.update_docs:
         update_docs(text)

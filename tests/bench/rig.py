@@ -196,10 +196,14 @@ class Load:
 
     def run(self, seconds):
         """Worker CPU in us per request."""
-        before = cpu_ns(self.nginx.worker)
-        got = wrk(self.url, self.script, seconds, self.connections,
-                  self.headers, self.env)
-        spent = cpu_ns(self.nginx.worker) - before
+        for _ in range(3):
+            before = cpu_ns(self.nginx.worker)
+            got = wrk(self.url, self.script, seconds, self.connections,
+                      self.headers, self.env)
+            spent = cpu_ns(self.nginx.worker) - before
+            # On a crowded machine a second may go by with handshakes alone.
+            if got['requests']:
+                break
         if got['bad'] or not got['requests']:
             raise RuntimeError('%s: %d of %d answers were no 2xx' %
                                (self.url, got['bad'], got['requests']))

@@ -17,7 +17,6 @@ def ours_and_base(edge, opt, env=None):
 
 def no_update(opt):
     policy = bench_data.policy('p1m', 1000000)
-    out = []
     for tls, floor, goal in ((False, 0.70, 0.90), (True, 0.72, 0.92)):
         mode = 'TLS 1.3' if tls else 'plain'
         with check_edge(policy, tls=tls) as edge:
@@ -25,14 +24,13 @@ def no_update(opt):
             got.update(name='no-update check, 1 M devices, %s' % mode,
                        baseline='`return 200` of the same size', floor=floor,
                        goal=goal)
-            out.append(got)
+            yield got
             if not tls:
                 got = ours_and_base(edge, opt, {'BENCH_METHOD': 'GET'})
                 got.update(name='the same by GET, plain',
                            baseline='`return 200` of the same size',
                            floor=floor, goal=goal)
-                out.append(got)
-    return out
+                yield got
 
 
 def ten_million(opt):
@@ -50,7 +48,6 @@ def ten_million(opt):
 
 def rollouts(opt):
     """All filters are looked at: none of them matches."""
-    out = []
     policies = {n: bench_data.policy('r%d' % n, 1000000, n, plain=False)
                 for n in (1, 10, 100)}
     env = {'BENCH_VERSION': '1.0.0'}
@@ -63,8 +60,7 @@ def rollouts(opt):
         got.update(name='check, %d running rollouts of 5-term filters' % n,
                    baseline='the same with 1 rollout', floor=floor,
                    goal=goal)
-        out.append(got)
-    return out
+        yield got
 
 
 def new_connection(opt):
@@ -86,20 +82,18 @@ def memory(opt):
 
     with Edge(None, 'location / { return 200 "x"; }', module=False) as edge:
         bare = measure(edge, PATH)
-    out = []
     for count, name in ((0, 'p0'), (1000000, 'p1m')):
         with check_edge(bench_data.policy(name, count), base=False) as edge:
             used = measure(edge, PATH)
         more = (used[0] - bare[0]) / MIB
-        out.append({
+        yield {
             'name': 'edge memory, %s devices' % ('1 M' if count else 'no'),
             'baseline': 'worker without the module',
             'value': '+ %.1f MiB' % more, 'ok': more <= 16, 'best': more <= 8,
             'floor': '+ 16 MiB', 'goal': '+ 8 MiB', 'mib': more,
             'note': 'anonymous memory, %.1f MiB without the module; with '
                     'mapped files %.0f MiB' % (bare[0] / MIB,
-                                               used[1] / MIB)})
-    return out
+                                               used[1] / MIB)}
 
 
 ROWS = [('check', no_update), ('check-10m', ten_million),

@@ -25,7 +25,6 @@ def ranges(opt):
          'artifact=' + sha, 'ttl=80000', 'device=dev-00000007'],
         check=True, capture_output=True, text=True).stdout.strip()
     path = '/a/%s/cam.bin?t=%s' % (name, token)
-    out = []
     for tls in (False, True):
         with Edge(policy, LOCATION % (store, 'fota_token required; '
                                       'fota_download on;'),
@@ -39,8 +38,7 @@ def ranges(opt):
                 got.update(name='signed %s range, %s' % (
                     text, 'TLS 1.3' if tls else 'plain'),
                     baseline='static file', floor=floor, goal=goal)
-                out.append(got)
-    return out
+                yield got
 
 
 ROWS = [('download', ranges)]

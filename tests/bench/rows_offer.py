@@ -12,7 +12,6 @@ ENV = {'BENCH_VERSION': '1.0.0'}
 
 def offer(opt):
     policy = bench_data.policy('p1m', 1000000)
-    out = []
     for tls, floor, goal in ((False, 0.45, 0.75), (True, 0.55, 0.80)):
         with check_edge(policy, '1.0.0', tls) as edge:
             if edge.sample.count(b'"url"') != 3:
@@ -25,8 +24,7 @@ def offer(opt):
                    % ('TLS 1.3' if tls else 'plain'),
                    baseline='`return 200` of the same size', floor=floor,
                    goal=goal)
-        out.append(got)
-    return out
+        yield got
 
 
 ROWS = [('offer', offer)]
