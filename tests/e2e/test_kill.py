@@ -7,6 +7,7 @@ What the service manager would do, starting it again, the test does; the rest
 has to recover alone.
 """
 
+import os
 import random
 import signal
 import time
@@ -17,7 +18,7 @@ from support.stack import image, wait_for
 from support.stack_edge import ASAN
 from support.traffic import Traffic
 
-ROUNDS = 6 if ASAN else 10
+ROUNDS = int(os.environ.get("FOTA_KILL_ROUNDS") or (6 if ASAN else 10))
 
 
 @pytest.fixture(scope="module")

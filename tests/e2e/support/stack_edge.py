@@ -368,7 +368,8 @@ class Edge:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.nginx.wait()
+        for pid in pids:
+            Daemon(pid).wait()      # until nobody holds the addresses
         self.nginx = None
         self.forget_client()
 
