@@ -19,6 +19,11 @@ def pytest_configure(config):
     sanitizer.setup()
 
 
+def pytest_terminal_summary(terminalreporter):
+    for line in sanitizer.told():
+        terminalreporter.write_line(line)
+
+
 def pytest_unconfigure(config):
     sanitizer.end()
 

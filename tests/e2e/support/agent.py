@@ -138,6 +138,8 @@ def lone_agent():
     agent = Agent(directory, centre)
     try:
         yield directory, centre, agent
+        # A killed one would not tell of its leaks.
+        assert agent.stop() in (0, None), agent.text()[-2000:]
     finally:
         agent.kill()
         centre.close()

@@ -26,9 +26,11 @@ def setup():
         return
     _dir = tempfile.mkdtemp(prefix="fota-san-", dir="/tmp")
     os.chmod(_dir, 0o777)       # workers of nginx may have another user
-    # UBSAN of gcc knows no log_path beside ASAN: it aborts, ASAN reports.
-    _add("ASAN_OPTIONS", "handle_abort=1:log_path=" + _dir + "/report")
-    _add("UBSAN_OPTIONS", "print_stacktrace=1:abort_on_error=1")
+    # What UBSAN of gcc says goes to stderr all the same when ASAN is there.
+    # So it aborts, and ASAN reports that.
+    log = ":log_path=" + _dir + "/report"
+    _add("ASAN_OPTIONS", "handle_abort=1" + log)
+    _add("UBSAN_OPTIONS", "print_stacktrace=1:abort_on_error=1" + log)
 
 
 def _add(name, value):
@@ -53,6 +55,17 @@ def reports():
             with open(path, errors="replace") as f:
                 out.append(f.read())
     return out
+
+
+def told():
+    """Reports so far, for the end of the run: a failure may hide one."""
+    reports()
+    return ["%s: %s" % (path, _first(path)) for path in sorted(_told)]
+
+
+def _first(path):
+    with open(path, errors="replace") as f:
+        return next((line.strip() for line in f if "ERROR" in line), "")
 
 
 def check():
