@@ -89,7 +89,7 @@ def memory(opt):
         yield {
             'name': 'edge memory, %s devices' % ('1 M' if count else 'no'),
             'baseline': 'worker without the module',
-            'value': '+ %.1f MiB' % more, 'ok': more <= 16, 'best': more <= 8,
+            'value': '%+.1f MiB' % more, 'ok': more <= 16, 'best': more <= 8,
             'floor': '+ 16 MiB', 'goal': '+ 8 MiB', 'mib': more,
             'note': 'anonymous memory, %.1f MiB without the module; with '
                     'mapped files %.0f MiB' % (bare[0] / MIB,
