@@ -15,8 +15,7 @@ LUA_MODULES = ("/usr/lib/nginx/modules/ndk_http_module.so",
                "/usr/lib/nginx/modules/ngx_http_lua_module.so")
 
 # A device's address, as a load balancer in front tells it.
-REALIP = ("set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;\n"
-          "keepalive_requests 1000000;\n")
+REALIP = "set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;\n"
 
 
 def query(**members):
@@ -53,7 +52,8 @@ class RuleEdge(Edge):
 
     def __init__(self, *args, before=(), after=(), http="", **more):
         self.around = (before, after)
-        super().__init__(*args, http=REALIP + http, **more)
+        super().__init__(*args, http=REALIP + "keepalive_requests 1000000;\n"
+                         + http, **more)
 
     def write_conf(self):
         text = super().write_conf()

@@ -289,7 +289,7 @@ class Edge:
             (r"worker_connections .*", "worker_connections 1024;"),
             (r"pid .*", "pid %s/pid;" % d),
             (r"error_log .*", "error_log %s;" % (self.error_log + " notice")),
-            (r"http {", "http {\n" + temp),
+            (r"http {", "http {\n" + temp + self.http),
             (r"fota_db \S+ .*", "fota_db %s map_size=64m;" % self.policy),
             (r"(fota_spool) \S+ (.*) size=.*", r"\1 %s \2 size=%s;"
              % (self.spool, self.spool_size)),
