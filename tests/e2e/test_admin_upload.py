@@ -50,9 +50,10 @@ def peak_rss(pid):
     raise AssertionError("no VmHWM")
 
 
-@pytest.mark.skipif(os.environ.get("FOTA_ASAN") == "1",
-                    reason="sanitizers keep memory of their own")
 def test_two_gib_in_little_memory(centre):
+    # Sanitizers keep what was freed, up to 256 MiB: less would tell nothing.
+    asan = os.environ.get("FOTA_ASAN") == "1"
+    limit = (640 if asan else 32) << 20
     size, block = 2 << 30, bytes(4 << 20)
     h = hashlib.sha256()
     for _ in range(size // len(block)):
@@ -75,7 +76,7 @@ def test_two_gib_in_little_memory(centre):
     assert r["state"] == "complete"
     path = os.path.join(centre.data, "objects", h.hexdigest())
     assert os.path.getsize(path) == size
-    assert peak_rss(centre.admin.pid) < 32 << 20
+    assert peak_rss(centre.admin.pid) < limit
     os.unlink(path)
 
 

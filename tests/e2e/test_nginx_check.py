@@ -509,7 +509,10 @@ def test_hook_sees_local_time(hooked):
 def test_beside_debians_lua_module(tmp_path):
     so = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
     ndk = "/usr/lib/nginx/modules/ndk_http_module.so"
-    if not os.path.exists(so) or os.environ.get("FOTA_ASAN"):
+    if os.environ.get("FOTA_ASAN") == "1":
+        pytest.skip("the distribution's module does not load into an nginx "
+                    "of another build")
+    if not os.path.exists(so):
         pytest.skip("not installed")
     name = str(tmp_path / "hook.lua")
     with open(name, "w") as f:
