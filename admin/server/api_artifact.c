@@ -357,6 +357,8 @@ fota_artifact_insert(fota_req_t *req, void *data)
         format = fota_cstr("raw");
     }
 
+    to = 0;
+    from = 0;
     rc = fota_find_product(req, fota_req_param(req, "product"), &product);
 
     if (rc == FOTA_OK) {
@@ -364,7 +366,6 @@ fota_artifact_insert(fota_req_t *req, void *data)
                                 fota_ms(req->json, "version"), &to);
     }
 
-    from = 0;
     s = fota_ms(req->json, "from");
 
     if (rc == FOTA_OK && s.data != NULL) {

@@ -65,6 +65,7 @@ fota_deny_list(fota_req_t *req)
     fota_page_t   page;
     fota_rows_t  *rows;
 
+    memset(&page, 0, sizeof(page));
     page.limit = 100000;
 
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_DENY_COLUMNS

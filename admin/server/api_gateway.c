@@ -49,6 +49,7 @@ fota_gateway_list(fota_req_t *req)
     fota_page_t   page;
     fota_rows_t  *rows;
 
+    memset(&page, 0, sizeof(page));
     page.limit = FOTA_PAGE_MAX;
 
     rc = fota_tenant_param(req, &id, &name);
@@ -235,6 +236,7 @@ fota_device_key_list(fota_req_t *req)
     fota_page_t   page;
     fota_rows_t  *rows;
 
+    memset(&page, 0, sizeof(page));
     page.limit = FOTA_PAGE_MAX;
 
     rc = fota_tenant_param(req, &id, &name);

@@ -88,7 +88,7 @@ fota_geoprefix_parse(fota_req_t *req, fota_str_t s, fota_geoprefix_in_t *in)
 
     if (in->plen >= 96 && memcmp(in->addr, v4, 12) == 0) {
         inet_ntop(AF_INET, in->addr + 12, host, sizeof(host));
-        snprintf(in->text, sizeof(in->text), "%s/%u", host, in->plen - 96);
+        snprintf(in->text, sizeof(in->text), "%s/%u", host, in->plen - 96u);
 
     } else {
         inet_ntop(AF_INET6, in->addr, host, sizeof(host));

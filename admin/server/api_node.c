@@ -504,6 +504,7 @@ fota_node_group_list(fota_req_t *req)
     fota_page_t   page;
     fota_rows_t  *rows;
 
+    memset(&page, 0, sizeof(page));
     page.limit = 65536;
 
     rc = fota_db_query(req->db, &rows, "SELECT id, name FROM node_group"

@@ -297,6 +297,7 @@ fota_import_devices(fota_import_t *im)
     fota_db_arg_t      list[FOTA_SQL_LIST_MAX], tenant;
     fota_import_id_t   key, *p;
 
+    memset(&key, 0, sizeof(key));
     tenant = fota_arg_u(im->req->tenant_id);
 
     for (i = 0; i < im->n; i += n) {

@@ -359,6 +359,7 @@ fota_ingest_pair(fota_ingest_t *in, const fota_ingest_record_t *r)
 {
     fota_ingest_pair_t  want;
 
+    memset(&want, 0, sizeof(want));
     want.rollout = (uint32_t) (fota_ingest_rollout(in, r->rollout)
                                - in->rollouts);
     want.device = r->entry;

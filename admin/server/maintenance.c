@@ -223,6 +223,7 @@ fota_maint_log(fota_server_t *server, fota_db_t *db)
     fota_rows_t           *rows;
     fota_snapshot_info_t   info;
 
+    memset(&info, 0, sizeof(info));
     rc = fota_feed_read(db, &feed, false);
 
     if (rc == FOTA_OK) {

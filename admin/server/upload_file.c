@@ -281,6 +281,7 @@ fota_upload_recover(const fota_server_t *server, const uint8_t sha256[32],
         return FOTA_NOTFOUND;
     }
 
+    memset(&f, 0, sizeof(f));
     fota_object_path(server, sha256, f.path);
 
     f.hash = fota_sha256_new();

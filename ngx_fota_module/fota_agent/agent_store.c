@@ -105,6 +105,7 @@ fota_agent_job_find(const fota_agent_fetch_t *f, const uint8_t sha256[32])
         return NULL;
     }
 
+    memset(&key, 0, sizeof(key));
     memcpy(key.sha256, sha256, 32);
 
     return bsearch(&key, f->jobs, f->njobs, sizeof(fota_agent_job_t),
