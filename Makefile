@@ -320,6 +320,8 @@ $(B)/asan/asan_options.o: conf/dev/asan_options.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(WARNINGS) -O1 -g -c -o $@ $<
 
+ASAN_LD = -fsanitize=address,undefined $(OUT)/asan/asan_options.o
+
 $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		$(B)/asan/asan_options.o $(B)/asan/sources
 	$(call say,CONF,$(B)/asan)
@@ -334,8 +336,7 @@ $(B)/asan/objs/Makefile: $(B)/asan/nginx-src/configure config \
 		--with-http_sub_module --with-http_addition_module \
 		--with-http_gzip_static_module \
 		--with-cc-opt='$(ASAN_CC)' \
-		--with-ld-opt='-fsanitize=address,undefined \
-			$(OUT)/asan/asan_options.o' \
+		--with-ld-opt='$(ASAN_LD)' \
 		--add-module=$(TOP) --builddir=$(OUT)/asan/objs \
 		> $(OUT)/asan/configure.log 2>&1 \
 		|| { tail -n 20 $(OUT)/asan/configure.log; exit 1; }
