@@ -3,6 +3,7 @@
 
 """Stages that go on by success and stop by errors, with 1 000 devices."""
 
+import threading
 import time
 import zlib
 
@@ -102,7 +103,7 @@ def test_thousand_devices(rules):
         heard = crowd.round(lambda d, o: "fail" if zlib.crc32(
             d.encode()) % 5 == 0 else "ok")
         share = heard["offer"]
-        assert 20 <= share <= 140, heard
+        assert 10 <= share <= 140, heard
         assert heard["up_to_date"] == LAB
         paused = reached(fleet, rollout, 1, "paused")
         assert "failed" in paused["state_reason"]
@@ -143,11 +144,14 @@ def test_thousand_devices(rules):
 
         # Half: a few are slow, so an operator goes on without them.
         slow = []
+        lock = threading.Lock()
 
         def some_slow(device, offer):
-            if len(slow) < 30 and device not in slow:
+            with lock:
+                if len(slow) == 30:
+                    return "ok"
                 slow.append(device)
-            return "download" if device in slow else "ok"
+                return "download"
 
         heard = crowd.round(some_slow)
         assert 420 <= LAB + share + heard["offer"] <= 580, heard
