@@ -21,6 +21,7 @@ import tempfile
 import time
 
 from .mariadb import MariaDB
+from .ports import free_port
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 BUILD = os.environ.get("FOTA_BUILD") or os.path.join(TOP, "build")
@@ -51,12 +52,6 @@ class Answer:
             return jsonlib.loads(self.body)
         except ValueError:
             return None
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import tempfile
 
-from .centre import BUILD, TOP, free_port
+from .centre import BUILD, TOP
+from .ports import free_port
 from .stack_edge import SLOW
 
 RUN_SH = os.path.join(TOP, "conf", "dev", "run.sh")

@@ -25,6 +25,7 @@ import subprocess
 import tempfile
 import time
 
+from .ports import free_port
 from .sanitizer import without_leaks
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
@@ -67,12 +68,6 @@ class Answer:
 
     def __repr__(self):
         return "%d %r %r" % (self.status, self.headers, self.body[:300])
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(what, probe, timeout=10, every=0.02):

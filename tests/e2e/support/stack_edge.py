@@ -21,7 +21,8 @@ import subprocess
 import threading
 import time
 
-from .centre import BUILD, TOP, Answer, free_port
+from .centre import BUILD, TOP, Answer
+from .ports import free_port
 
 # An upgrade executes it again, by its path.
 NGINX = os.environ.get("FOTA_NGINX") or shutil.which(
