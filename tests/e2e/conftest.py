@@ -28,11 +28,11 @@ def pytest_unconfigure(config):
     sanitizer.end()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_report_at_end():
-    """Set up first, so it looks when all other fixtures have ended."""
-    yield
-    sanitizer.check()
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """The fixtures of the session have ended; what their daemons said."""
+    if sanitizer.told():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

@@ -41,10 +41,6 @@ BAD = re.compile(r"\[alert\]|\[emerg\]|\[crit\]|Sanitizer|runtime error:"
 
 SLOW = 4 if ASAN else 1
 
-if ASAN:
-    # nginx leaves the freeing of what it parsed to the system.
-    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
-
 ROOT = "00112233445566778899aabbccddeeff" * 2
 DEVICE_KEY = "ffeeddccbbaa99887766554433221100" * 2
 GATEWAY = "gateway-secret"

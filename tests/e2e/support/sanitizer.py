@@ -20,7 +20,10 @@ _told = set()
 
 
 def setup():
-    """Before any process is started."""
+    """Before any process is started.
+
+    Leaks are looked for: nginx has its own default, see asan_options.c.
+    """
     global _dir
     if not ASAN:
         return
