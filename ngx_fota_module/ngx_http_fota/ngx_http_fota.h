@@ -123,7 +123,8 @@ struct ngx_http_fota_rt_s {
     ngx_event_t                 timer;
     ngx_queue_t                 transfers;
     ngx_queue_t                 settling;
-    ngx_uint_t                  nsettling;
+    ngx_http_fota_settle_t    **settling_by;    /* connection's index */
+    ngx_event_t                 settle_timer;
 
     /* This node, looked up again when policy changes. */
     uint64_t                    generation;
@@ -278,7 +279,6 @@ void ngx_http_fota_transfer_begin(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt);
 void ngx_http_fota_transfer_end(ngx_http_fota_ctx_t *ctx);
 void ngx_http_fota_transfers_tick(ngx_http_fota_rt_t *rt);
-void ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx);
 
 /* settle */
 
@@ -306,11 +306,23 @@ typedef struct {
 
 /* NGX_DECLINED where there is no TCP. */
 ngx_int_t ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp);
-/* Counts it now, or when the peer has all of it. */
+ngx_int_t ngx_http_fota_settle_init(ngx_http_fota_rt_t *rt);
+void ngx_http_fota_settle_exit(ngx_http_fota_rt_t *rt);
+/*
+ * Counts it now, or when the peer has all of it.  c: the TCP connection; tcp:
+ * what is known of it now, NULL = nothing.
+ */
 void ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
-    const ngx_http_fota_done_t *done);
-/* last: the worker ends, nothing waits any longer. */
-void ngx_http_fota_settle_tick(ngx_http_fota_rt_t *rt, ngx_uint_t last);
+    const ngx_http_fota_tcp_t *tcp, const ngx_http_fota_done_t *done);
+/* Looks at all that wait; last: the worker ends. */
+void ngx_http_fota_settle_all(ngx_http_fota_rt_t *rt, ngx_uint_t last);
+
+/*
+ * Range, sent and delivered of a request into ctx.  NGX_OK with *tcp set,
+ * NGX_DECLINED where there is no TCP.
+ */
+ngx_int_t ngx_http_fota_measure(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx, ngx_http_fota_tcp_t *tcp);
 
 /* zone */
 ngx_int_t ngx_http_fota_zone_add(ngx_conf_t *cf,

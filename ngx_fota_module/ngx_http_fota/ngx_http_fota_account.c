@@ -16,10 +16,7 @@
 
 #include "ngx_http_fota.h"
 
-#include <linux/sockios.h>
 
-
-static off_t ngx_http_fota_unacked(ngx_connection_t *c);
 static void ngx_http_fota_range(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx);
 static void ngx_http_fota_progress(ngx_http_fota_rt_t *rt,
@@ -36,6 +33,11 @@ ngx_http_fota_transfer_begin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
 
     ngx_queue_insert_tail(&rt->transfers, &ctx->queue);
     ctx->transfer = 1;
+
+    if (!r->keepalive) {
+        /* The request then ends when the peer has closed: with all it took. */
+        r->lingering_close = 1;
+    }
 
     if (rt->slot < NGX_HTTP_FOTA_WORKERS) {
         w = &rt->shm->workers[rt->slot];
@@ -207,32 +209,12 @@ ngx_http_fota_cut(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
 }
 
 
-/* Bytes that were sent and not yet acknowledged, or -1. */
-
-static off_t
-ngx_http_fota_unacked(ngx_connection_t *c)
-{
-    int                  queued;
-    ngx_http_fota_tcp_t  tcp;
-
-    if (ngx_http_fota_tcp(c->fd, &tcp) == NGX_OK) {
-        return tcp.end - tcp.acked;
-    }
-
-    if (ioctl(c->fd, SIOCOUTQ, &queued) == 0) {
-        return queued;
-    }
-
-    return -1;
-}
-
-
-void
-ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+ngx_int_t
+ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_http_fota_tcp_t *tcp)
 {
     off_t              sent, unacked;
     ngx_connection_t  *c;
-
 
     ngx_http_fota_range(r, ctx);
 
@@ -242,13 +224,16 @@ ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
     ctx->sent = (sent > 0) ? sent : 0;
     ctx->delivered = ctx->sent;
 
-    unacked = ngx_http_fota_unacked(c);
-
     /* A Unix socket delivers what it takes. */
 
-    if (unacked > 0) {
-        ctx->delivered = (ctx->sent > unacked) ? ctx->sent - unacked : 0;
+    if (ngx_http_fota_tcp(c->fd, tcp) != NGX_OK) {
+        return NGX_DECLINED;
     }
+
+    unacked = tcp->end - tcp->acked;
+    ctx->delivered = (ctx->sent > unacked) ? ctx->sent - unacked : 0;
+
+    return NGX_OK;
 }
 
 
@@ -305,8 +290,11 @@ ngx_http_fota_range(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 ngx_int_t
 ngx_http_fota_log_handler(ngx_http_request_t *r)
 {
+    ngx_int_t              rc;
     ngx_uint_t             class;
+    ngx_connection_t      *c;
     ngx_http_fota_rt_t    *rt;
+    ngx_http_fota_tcp_t    tcp;
     ngx_http_fota_ctx_t   *ctx;
     ngx_http_fota_done_t   done;
 
@@ -322,7 +310,7 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     }
 
     ngx_http_fota_progress(rt, ctx);
-    ngx_http_fota_measure(r, ctx);
+    rc = ngx_http_fota_measure(r, ctx, &tcp);
 
     switch (r->headers_out.status) {
 
@@ -373,8 +361,11 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     done.delivered = ctx->delivered;
     done.final = ctx->cut || !r->keepalive;
 
+    c = r->connection;
+
 #if (NGX_HTTP_V2)
     if (r->stream != NULL) {
+        c = r->stream->connection->connection;
         done.final = ctx->cut;
     }
 #endif
@@ -389,7 +380,7 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
         ngx_memcpy(done.sha256, ctx->sha256, sizeof(done.sha256));
     }
 
-    ngx_http_fota_settle(rt, r->connection, &done);
+    ngx_http_fota_settle(rt, c, (rc == NGX_OK) ? &tcp : NULL, &done);
 
     return NGX_OK;
 }

@@ -98,10 +98,15 @@ ngx_http_fota_rt_create(ngx_cycle_t *cycle, ngx_http_fota_main_conf_t *mcf)
     rt->log = cycle->log;
     rt->shm = mcf->zone->data;
     ngx_queue_init(&rt->transfers);
-    ngx_queue_init(&rt->settling);
+
+    if (ngx_http_fota_settle_init(rt) != NGX_OK) {
+        ngx_free(rt);
+        return NULL;
+    }
 
     cln = ngx_pool_cleanup_add(cycle->pool, 0);
     if (cln == NULL) {
+        ngx_http_fota_settle_exit(rt);
         ngx_free(rt);
         return NULL;
     }
@@ -170,7 +175,7 @@ ngx_http_fota_rt_destroy(void *data)
         ngx_del_timer(&rt->timer);
     }
 
-    ngx_http_fota_settle_tick(rt, 1);
+    ngx_http_fota_settle_exit(rt);
 
     if (rt->spool != NULL) {
         ngx_http_fota_spool_exit(rt);
@@ -242,7 +247,6 @@ ngx_http_fota_timer(ngx_event_t *ev)
     }
 
     ngx_http_fota_transfers_tick(rt);
-    ngx_http_fota_settle_tick(rt, 0);
     ngx_http_fota_zone_tick(rt);
 
     if (rt->conf->geo_file.len) {

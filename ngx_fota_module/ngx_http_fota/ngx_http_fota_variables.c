@@ -152,6 +152,7 @@ ngx_http_fota_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 {
     const char           *text;
     ngx_http_fota_ctx_t  *ctx;
+    ngx_http_fota_tcp_t   tcp;
 
     if (data == FOTA_V_URI) {
         return ngx_http_fota_variable_uri(r, v);
@@ -251,7 +252,7 @@ ngx_http_fota_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
         /* The access log runs before our own log handler. */
 
-        ngx_http_fota_measure(r, ctx);
+        (void) ngx_http_fota_measure(r, ctx, &tcp);
 
         if (data == FOTA_V_BYTES_DELIVERED) {
             return ngx_http_fota_set_number(r, v, ctx->delivered);
