@@ -235,29 +235,29 @@ def cramped(rough):
     with contextlib.ExitStack() as disks:
         made = []
 
-        def make(**sizes):
+        def make(stack=rough, **sizes):
             name = "edge-small-%d" % next(serial)
             dirs, fills = {}, {}
             for what, size in sizes.items():
-                dirs[what] = os.path.join(rough.dir, name + "-" + what)
+                dirs[what] = os.path.join(stack.dir, name + "-" + what)
                 fills[what] = disks.enter_context(
                     small_disk(dirs[what], size))
-            edge = rough.add_edge(name, dirs=dirs)
-            made.append(edge)
+            edge = stack.add_edge(name, dirs=dirs)
+            made.append((stack, edge))
             edge.start()
-            rough.ready([edge])
+            stack.ready([edge])
             return edge, fills
 
         yield make
 
-        for edge in made:
-            rough.edges.remove(edge)
+        for stack, edge in made:
+            stack.edges.remove(edge)
             code = edge.close()
             alarms = [line for path in edge.logs() if os.path.exists(path)
                       for line in open(path, errors="replace")
                       if "[alert]" in line or "[emerg]" in line
                       or "Sanitizer" in line]
-            rough.centre.api("DELETE", "/nodes/%s?confirm=%s" % (
+            stack.centre.api("DELETE", "/nodes/%s?confirm=%s" % (
                 edge.name, edge.name))
             assert code == 0
             assert not alarms, alarms[:5]
@@ -336,9 +336,11 @@ def test_full_policy_disk(rough, cramped):
 
 
 @needs_mount
-def test_full_store(rough, cramped):
-    edge, fills = cramped(store="24m")
-    fleet = rough.fleet("fullstore")
+def test_full_store(own_stack, cramped):
+    # Other tests' artifacts would take the room of this one.
+    stack = own_stack(edges=0)
+    edge, fills = cramped(stack, store="24m")
+    fleet = stack.fleet("fullstore")
     data = image(2500000, 72)
     fills["store"](True)
     fleet.firmware("1.1.0", data)
