@@ -14,6 +14,7 @@ import tempfile
 
 from .centre import BUILD, TOP
 from .ports import free_port
+from .stack import ALARM
 from .stack_edge import SLOW
 
 RUN_SH = os.path.join(TOP, "conf", "dev", "run.sh")
@@ -76,7 +77,23 @@ class Demo:
         return self.command("start")
 
     def stop(self):
-        return self.command("stop")
+        said = self.command("stop")
+        bad = self.alarms()
+        assert not bad, "\n".join(bad[:20])
+        return said
+
+    def alarms(self):
+        """Lines of the daemons' logs that nobody wants to see."""
+        bad = []
+        for where, _, names in os.walk(self.run):
+            for name in names:
+                if not name.endswith(".log"):
+                    continue
+                path = os.path.join(where, name)
+                with open(path, errors="replace") as f:
+                    bad += [path + ": " + line.rstrip() for line in f
+                            if ALARM.search(line)]
+        return bad
 
     def processes(self):
         """{pid: command line} of what runs from our folder."""
@@ -107,5 +124,7 @@ class Demo:
 
     def close(self, keep=False):
         self.command("stop", check=False)
+        bad = self.alarms()
         if not keep:
             shutil.rmtree(self.dir, ignore_errors=True)
+        assert not bad, "\n".join(bad[:20])
