@@ -16,6 +16,8 @@
 #define FOTA_ANSWER_RETRY_MIN    10
 #define FOTA_ANSWER_RETRY_MAX    600
 
+#define FOTA_ANSWER_ARTIFACT_MAX  8192  /* bytes of its text */
+
 
 static void fota_answer_offer(fota_jw_t *w, const fota_answer_t *a);
 static void fota_answer_artifact(fota_jw_t *w, const fota_answer_t *a);
@@ -71,7 +73,7 @@ fota_answer_manifest(fota_jw_t *w, const fota_answer_t *a)
 
 
 static void
-fota_answer_artifact(fota_jw_t *w, const fota_answer_t *a)
+fota_answer_describe(fota_jw_t *w, const char *name, const fota_answer_t *a)
 {
     const fota_product_t   *p;
     const fota_artifact_t  *art;
@@ -79,7 +81,7 @@ fota_answer_artifact(fota_jw_t *w, const fota_answer_t *a)
     p = a->product;
     art = a->decision->path.artifact;
 
-    fota_jw_object(w, "artifact");
+    fota_jw_object(w, name);
     fota_jw_uint(w, "id", art->id);
     fota_jw_hex(w, "sha256", art->sha256, sizeof(art->sha256));
     fota_jw_uint(w, "size", art->size);
@@ -98,6 +100,52 @@ fota_answer_artifact(fota_jw_t *w, const fota_answer_t *a)
     fota_jw_uint(w, "key_id", art->kid);
     fota_answer_manifest(w, a);
     fota_jw_end_object(w);
+}
+
+
+/*
+ * An artifact is described to all devices alike, at a quarter of an answer's
+ * cost; so the text stays with the product for as long as that is valid.
+ */
+
+static void
+fota_answer_artifact(fota_jw_t *w, const fota_answer_t *a)
+{
+    uint8_t                      mem[FOTA_ANSWER_ARTIFACT_MAX];
+    fota_jw_t                    one;
+    fota_str_t                   made, *kept;
+    fota_buf_t                   text;
+    const fota_product_index_t  *x;
+
+    x = &a->product->index;
+
+    if (x->answers == NULL) {
+        fota_answer_describe(w, "artifact", a);
+        return;
+    }
+
+    kept = &x->answers[a->decision->path.artifact - a->product->artifacts];
+
+    if (kept->data == NULL) {
+        fota_buf_fixed(&text, mem, sizeof(mem));
+        fota_jw_init(&one, &text);
+        fota_answer_describe(&one, NULL, a);
+
+        made = fota_slice(NULL, 0);
+
+        if (text.status == FOTA_OK) {
+            made = fota_strdup(x->mem, fota_buf_slice(&text));
+        }
+
+        if (made.data == NULL) {
+            fota_answer_describe(w, "artifact", a);
+            return;
+        }
+
+        *kept = made;
+    }
+
+    fota_jw_raw(w, "artifact", *kept);
 }
 
 

@@ -85,6 +85,8 @@ void fota_jw_uint(fota_jw_t *w, const char *name, uint64_t v);
 void fota_jw_double(fota_jw_t *w, const char *name, double v);
 void fota_jw_bool(fota_jw_t *w, const char *name, bool v);
 void fota_jw_null(fota_jw_t *w, const char *name);
+/* json: one value, written before by this writer. */
+void fota_jw_raw(fota_jw_t *w, const char *name, fota_str_t json);
 void fota_jw_hex(fota_jw_t *w, const char *name, const void *data, size_t n);
 void fota_jw_base64(fota_jw_t *w, const char *name, const void *data,
     size_t n);

@@ -318,6 +318,14 @@ fota_jw_null(fota_jw_t *w, const char *name)
 
 
 void
+fota_jw_raw(fota_jw_t *w, const char *name, fota_str_t json)
+{
+    fota_jw_lead(w, name);
+    fota_buf_str(w->out, json);
+}
+
+
+void
 fota_jw_hex(fota_jw_t *w, const char *name, const void *data, size_t n)
 {
     uint8_t  *p;

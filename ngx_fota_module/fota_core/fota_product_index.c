@@ -158,9 +158,11 @@ fota_index_edges(fota_mem_t *mem, fota_product_t *v)
         return FOTA_OK;
     }
 
+    v->index.mem = mem;
     v->index.edges = fota_calloc(mem, v->nartifacts, sizeof(fota_edge_t));
+    v->index.answers = fota_calloc(mem, v->nartifacts, sizeof(fota_str_t));
 
-    if (v->index.edges == NULL) {
+    if (v->index.edges == NULL || v->index.answers == NULL) {
         return FOTA_NOMEM;
     }
 

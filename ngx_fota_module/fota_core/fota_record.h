@@ -204,6 +204,8 @@ typedef struct {
     uint16_t      latest[FOTA_KIND__N];         /* FOTA_NONE = none */
     uint16_t     *by_version;   /* per kind, ascending bytes of version */
     fota_edge_t  *edges;        /* nartifacts */
+    fota_mem_t   *mem;          /* of the product, for what is made later */
+    fota_str_t   *answers;      /* nartifacts; kept by fota_answer_check() */
 } fota_product_index_t;
 
 typedef struct {

@@ -285,11 +285,37 @@ test_offer_full(void **state)
     is_str("install_window", "daily 02:00-04:00");
     is_num("window_until", "1773147600");
 
-    /* What cannot be signed has no text to sign. */
+    /* What cannot be signed has no text to sign; anew, as it is kept. */
+    memset(t.product.index.answers, 0,
+           t.product.nartifacts * sizeof(fota_str_t));
     answer.tenant = fota_cstr("de\nmo");
     check();
     assert_null(at("artifact.manifest"));
     is_bool("update", true);
+}
+
+
+static void
+test_artifact_is_described_once(void **state)
+{
+    char    first[4096];
+    size_t  n;
+
+    assert_int_equal(policy_run(&t), FOTA_R_OFFER);
+    check();
+    n = out.len;
+    assert_true(n < sizeof(first));
+    memcpy(first, out.start, n);
+
+    check();
+    assert_int_equal(out.len, n);
+    assert_memory_equal(out.start, first, n);
+
+    /* A product made without an index is told of all the same. */
+    t.product.index.answers = NULL;
+    check();
+    assert_int_equal(out.len, n);
+    assert_memory_equal(out.start, first, n);
 }
 
 
@@ -530,6 +556,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offer_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_artifact_is_described_once,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_hook, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_buffer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_problem, setup, teardown),
