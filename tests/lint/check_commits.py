@@ -9,7 +9,7 @@ import subprocess
 
 COUNT = 50
 SUBJECT_MAX = 72
-SUBJECT = re.compile(r'[a-z][a-z0-9_/-]*: \S.*[^.\s]')
+SUBJECT = re.compile(r'[a-z][a-z0-9_/-]*(, [a-z][a-z0-9_/-]*)*: \S.*[^.\s]')
 
 
 def check(tree):
