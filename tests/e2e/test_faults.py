@@ -90,6 +90,7 @@ def test_bad_batches_are_refused(own_stack, tmp_path):
         edge.centre_url = tamper.url
         edge.start_agent()
         wait_for("a poll by the proxy", lambda: tamper.seen)
+        stack.ready()
 
         for change in (truncated, bit_flipped, forged, resigned):
             before = edge.status()["policy"]["seq"]

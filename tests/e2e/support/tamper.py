@@ -10,6 +10,7 @@ a test change what the centre answers:
         tamper.change = lambda path, body: body[:-1]
 """
 
+import http.client
 import http.server
 import socketserver
 import ssl
@@ -80,7 +81,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             data = r.read()
             answer, items = r.status, r.getheaders()
             c.close()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             self.close_connection = True
             return
         change = tamper.change
