@@ -4,74 +4,8 @@
  */
 
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdlib.h>
-#include <cmocka.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <unistd.h>
-#include <sys/stat.h>
-
-#include "fota_store.h"
-
-
-#define MIB  (1024 * 1024)
-
-
-static char         top[64], dir[80];
-static const char  *reason;
-
-
-static int
-setup(void **state)
-{
-    (void) snprintf(top, sizeof(top), "/tmp/fota-store-XXXXXX");
-
-    if (mkdtemp(top) == NULL) {
-        return -1;
-    }
-
-    (void) snprintf(dir, sizeof(dir), "%s/gen-1", top);
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    char  cmd[128];
-
-    (void) snprintf(cmd, sizeof(cmd), "rm -rf %s", top);
-
-    return system(cmd);
-}
-
-
-static fota_store_t *
-open_store(bool readonly, uint64_t map_size)
-{
-    int                rc;
-    fota_store_t      *st;
-    fota_store_opt_t   opt;
-
-    memset(&opt, 0, sizeof(opt));
-    opt.readonly = readonly;
-    opt.map_size = map_size;
-
-    rc = fota_store_open(&st, dir, &opt, &reason);
-    if (rc != FOTA_OK) {
-        print_error("%s: %s\n", fota_status_name(rc), reason);
-        return NULL;
-    }
-
-    return st;
-}
+#include "support_store.h"
 
 
 static void
