@@ -366,10 +366,14 @@ lint: deps
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py --selftest
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
 
+# E2E_JOBS: files of tests at a time; 0 runs one test after the other.
+
+E2E_JOBS ?= 2
+
 e2e: build
 	@$(MAKE) --no-print-directory props tools
 	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $(PYTEST) -q -p no:cacheprovider \
-		$(E2E_ARGS) tests/e2e
+		-n $(E2E_JOBS) --dist loadfile $(E2E_ARGS) tests/e2e
 
 # All parts run even when one fails, so that one run tells everything.
 

@@ -23,7 +23,8 @@ RUN="
 "
 
 TEST="
-    libcmocka-dev python3 python3-pytest python3-yaml python3-jsonschema
+    libcmocka-dev python3 python3-pytest python3-pytest-xdist
+    python3-yaml python3-jsonschema
     wrk lmdb-utils valgrind gcovr cppcheck binutils liblua5.3-0
 "
 
