@@ -537,7 +537,8 @@ fota_policy_rollout(fota_policy_t *p, const fota_rollout_t *r)
 
     if (!fota_policy_capacity(p, r)) {
         p->reason = FOTA_R_CAPACITY;
-        fota_policy_wake(p, fota_policy_wake_capacity(r->id, p->device));
+        fota_policy_wake(p, fota_policy_wake_capacity(r->id, in->now,
+                                                      p->device));
         return FOTA_P_CAPACITY;
     }
 

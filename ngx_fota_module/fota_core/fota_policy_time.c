@@ -96,11 +96,20 @@ fota_policy_wake_start(const fota_rollout_t *r, int64_t now,
 }
 
 
+/*
+ * Drawn anew in each slot of time: with one draw for ever the same devices
+ * would always come back first and take all the room there is.
+ */
+
 uint32_t
-fota_policy_wake_capacity(uint32_t rollout, fota_str_t device)
+fota_policy_wake_capacity(uint32_t rollout, int64_t now, fota_str_t device)
 {
+    uint64_t  slot;
+
+    slot = (uint64_t) now / FOTA_RETRY_MAX * 0x100000001b3ULL + rollout;
+
     return FOTA_RETRY_MIN
-           + fota_spread(FOTA_JITTER_CAPACITY, rollout, device,
+           + fota_spread(FOTA_JITTER_CAPACITY, slot, device,
                          FOTA_RETRY_MAX - FOTA_RETRY_MIN + 1);
 }
 

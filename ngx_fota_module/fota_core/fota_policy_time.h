@@ -35,6 +35,7 @@ uint32_t fota_policy_wake_start(const fota_rollout_t *r, int64_t now,
     fota_str_t device);
 uint32_t fota_policy_wake_window(fota_policy_clock_t *c,
     const fota_rollout_t *r, int64_t now, int64_t next, fota_str_t device);
-uint32_t fota_policy_wake_capacity(uint32_t rollout, fota_str_t device);
+uint32_t fota_policy_wake_capacity(uint32_t rollout, int64_t now,
+    fota_str_t device);
 
 #endif /* FOTA_POLICY_TIME_H */

@@ -577,6 +577,39 @@ test_capacity(void **state)
 }
 
 
+/* Who is refused again and again comes back sooner than others by turns. */
+
+static void
+test_capacity_is_fair(void **state)
+{
+    char      id[32];
+    uint32_t  i, k, sum, first;
+
+    t.load.active = 1;
+    t.rollouts[0].max_active = 1;
+
+    for (i = 0; i < 100; i++) {
+        snprintf(id, sizeof(id), "dev-%u", i);
+        t.facts.id = fota_cstr(id);
+        t.in.now = POLICY_NOW;
+        reason(&t, FOTA_R_CAPACITY);
+        first = t.out.poll;
+        reason(&t, FOTA_R_CAPACITY);
+        assert_int_equal(t.out.poll, first);
+
+        for (k = 0, sum = 0; k < 200; k++) {
+            t.in.now = POLICY_NOW + (int64_t) k * FOTA_RETRY_MAX;
+            reason(&t, FOTA_R_CAPACITY);
+            assert_in_range(t.out.poll, FOTA_RETRY_MIN, FOTA_RETRY_MAX);
+            sum += t.out.poll;
+        }
+
+        /* The mean of 30..120 is 75, of 200 draws within 11 of it. */
+        assert_in_range(sum / 200, 64, 86);
+    }
+}
+
+
 static void
 test_order(void **state)
 {
@@ -633,6 +666,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_path, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nomem, setup, teardown),
         cmocka_unit_test_setup_teardown(test_capacity, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_capacity_is_fair, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown)
     };
 
