@@ -270,8 +270,10 @@ def test_snapshot_faults(centre, agent):
 def test_snapshot_resumes_after_kill(centre, agent):
     policy = {**TENANT, **devices(0, 20000)}
     centre.publish(TENANT)
-    centre.snapshot(policy, chunk=300000)
-    centre.piece, centre.delay = 8192, 0.02
+    centre.snapshot(policy, chunk=190000)
+    # Chunk 2 is to take a second, as a part of it has to be seen.
+    assert len(centre.chunks) > 3
+    centre.piece, centre.delay = 8192, 0.05
     agent.start()
     top = os.path.join(agent.state, "snapshot")
     for i in range(3):
