@@ -4,7 +4,6 @@
  */
 
 
-
 #include "support_store.h"
 
 
