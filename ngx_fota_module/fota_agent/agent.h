@@ -74,6 +74,7 @@ typedef struct {
     uint64_t                    refused;    /* set aside since start */
 
     uint64_t                    egress_bps; /* of nginx, bytes/s */
+    uint64_t                    transfers;  /* of nginx, at present */
 } fota_agent_t;
 
 

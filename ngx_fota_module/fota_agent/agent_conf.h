@@ -45,6 +45,7 @@ typedef struct {
     uint64_t           map_size;        /* bytes */
     uint64_t           disk_budget;     /* bytes, 0 = the whole disk */
     uint64_t           cap_mbps;
+    uint64_t           max_transfers;   /* at a time, 0 = any number */
     uint64_t           poll_wait;       /* s */
     mode_t             umask;
     unsigned           nkeys;

@@ -64,6 +64,7 @@ const fota_agent_item_t  fota_agent_items[] = {
     item(map_size, size, FOTA_AGENT_MAP_MIN, FOTA_AGENT_MAP_MAX),
     item(disk_budget, size, 0, UINT64_MAX),
     item(cap_mbps, number, 0, 10000000),
+    item(max_transfers, number, 0, 10000000),
     item(poll_wait, number, 1, 300),
     item(umask, umask, 0, 0),
     { "sync_key", fota_agent_set_key, 0, 0, 0, 1 },

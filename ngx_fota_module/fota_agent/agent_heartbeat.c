@@ -100,6 +100,14 @@ fota_agent_heartbeat_egress(fota_agent_t *agent, fota_agent_http_t *http)
             pthread_mutex_unlock(&agent->lock);
         }
 
+        v = json_object_get(doc, "transfers");
+
+        if (json_is_integer(v) && json_integer_value(v) >= 0) {
+            pthread_mutex_lock(&agent->lock);
+            agent->transfers = (uint64_t) json_integer_value(v);
+            pthread_mutex_unlock(&agent->lock);
+        }
+
         json_decref(doc);
     }
 
@@ -111,7 +119,7 @@ static json_t *
 fota_agent_heartbeat_json(fota_agent_t *agent)
 {
     char                       epoch[17], error[FOTA_AGENT_FAULT_MAX + 16];
-    double                     load;
+    double                     load, share;
     json_t                    *doc;
     size_t                     i;
     uint64_t                   now, lag, have;
@@ -141,11 +149,20 @@ fota_agent_heartbeat_json(fota_agent_t *agent)
         }
     }
 
-    /* Percent of what the link takes, as the nodes of policy have it. */
+    /*
+     * Percent of what the link takes or of the transfers that are allowed,
+     * whichever is nearer to its end, as the nodes of policy have it.
+     */
 
     load = (conf->cap_mbps == 0)
            ? 0 : (double) agent->egress_bps * 8 / 10000
                  / (double) conf->cap_mbps;
+
+    if (conf->max_transfers != 0) {
+        share = (double) agent->transfers * 100
+                / (double) conf->max_transfers;
+        load = (share > load) ? share : load;
+    }
 
     have = agent->artifacts - agent->missing;
 

@@ -9,6 +9,7 @@ nginx acknowledged, serves nothing unverified, and goes on by itself.
 
 import base64
 import hashlib
+import http.server
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -432,6 +434,41 @@ def test_budget(centre, place):
         assert agent.stored(shas[0]) is None and agent.stored(shas[1])
     finally:
         agent.kill()
+
+
+@pytest.mark.parametrize("limits, load", [
+    ({"cap_mbps": "100"}, 10.0),
+    ({"cap_mbps": "100", "max_transfers": "50"}, 90.0),
+    ({"cap_mbps": "10", "max_transfers": "50"}, 100.0),
+    ({"cap_mbps": "0", "max_transfers": "0"}, 0.0),
+])
+def test_load_is_the_nearer_limit(centre, place, limits, load):
+    """45 downloads and 10 Mbit/s are told in percent of what is allowed."""
+    class Status(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"transfers": 45, "egress_bps": 1250000})
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Status) as nginx:
+        thread = threading.Thread(target=nginx.serve_forever)
+        thread.start()
+        agent = Agent(place, centre, status_url="http://127.0.0.1:%d/"
+                      % nginx.server_port, **limits)
+        seeded(centre, agent)
+        try:
+            beat = until("heartbeat", lambda: centre.heartbeats)[-1]
+            assert beat["egress_bps"] == 1250000
+            assert beat["load"] == load
+        finally:
+            agent.kill()
+            nginx.shutdown()
+            thread.join()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")

@@ -109,6 +109,7 @@ test_values(void **state)
                            "map_size = 64m\n"
                            "disk_budget = 200g\n"
                            "cap_mbps = 10000\n"
+                           "max_transfers = 500\n"
                            "poll_wait = 5\n"
                            "umask = 027\n"
                            "log = /var/log/agent.log\n"
@@ -125,6 +126,7 @@ test_values(void **state)
     assert_int_equal(conf.map_size, 64 << 20);
     assert_int_equal(conf.disk_budget, 200ULL << 30);
     assert_int_equal(conf.cap_mbps, 10000);
+    assert_int_equal(conf.max_transfers, 500);
     assert_int_equal(conf.poll_wait, 5);
     assert_int_equal(conf.umask, 027);
     assert_int_equal(conf.log_level, FOTA_AGENT_LOG_DEBUG);
@@ -157,6 +159,7 @@ test_errors(void **state)
     refuses("map_size = g", "must be a size");
     refuses("disk_budget = 99999999999999999999g", "must be a size");
     refuses("cap_mbps = -1", "number from 0 to 10000000");
+    refuses("max_transfers = x", "number from 0 to 10000000");
     refuses("poll_wait = 0", "number from 1 to 300");
     refuses("poll_wait = 301", "number from 1 to 300");
     refuses("umask = 8", "octal");
