@@ -16,6 +16,9 @@
 
 #include "ngx_http_fota.h"
 
+/* Known even where configure was not told of HTTP/2, see config. */
+#include <ngx_http_v2.h>
+
 
 static void ngx_http_fota_range(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx);
@@ -52,7 +55,7 @@ ngx_http_fota_transfer_begin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
         }
     }
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
     if (r->connection->ssl != NULL && r->connection->ssl->sendfile) {
         rt->shm->ktls = 1;
     }
@@ -188,10 +191,7 @@ ngx_http_fota_cut(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
      * an orderly close.  Other streams of an HTTP/2 connection must live.
      */
 
-#if (NGX_HTTP_V2)
-    if (r->stream == NULL)
-#endif
-    {
+    if (r->stream == NULL) {
         linger.l_onoff = 1;
         linger.l_linger = 0;
 
@@ -363,12 +363,10 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
 
     c = r->connection;
 
-#if (NGX_HTTP_V2)
     if (r->stream != NULL) {
         c = r->stream->connection->connection;
         done.final = ctx->cut;
     }
-#endif
 
     if (ctx->has_token && ctx->has_range && !r->header_only) {
         done.note = 1;

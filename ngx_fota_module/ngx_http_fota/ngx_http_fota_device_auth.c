@@ -14,7 +14,7 @@ static ngx_int_t ngx_http_fota_auth_mtls(ngx_http_fota_case_t *c,
 static ngx_int_t ngx_http_fota_auth_token(ngx_http_fota_case_t *c,
     fota_str_t device, ngx_uint_t methods, fota_str_t token);
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
 static fota_str_t ngx_http_fota_auth_cn(ngx_pool_t *pool, ngx_str_t *dn);
 #endif
 
@@ -126,7 +126,7 @@ ngx_http_fota_auth_token(ngx_http_fota_case_t *c, fota_str_t device,
 static ngx_int_t
 ngx_http_fota_auth_mtls(ngx_http_fota_case_t *c, fota_str_t device)
 {
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
 
     uint16_t           i;
     ngx_str_t          s;
@@ -185,7 +185,7 @@ ngx_http_fota_auth_mtls(ngx_http_fota_case_t *c, fota_str_t device)
 }
 
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
 
 /*
  * The common name of an RFC 2253 name ("CN=dev\,1,O=x+OU=y"), unescaped.

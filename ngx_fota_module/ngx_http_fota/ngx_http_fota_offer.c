@@ -320,7 +320,7 @@ ngx_http_fota_offer_here(ngx_http_fota_case_t *c, fota_str_t *base)
         return NGX_ERROR;
     }
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
     if (r->connection->ssl != NULL) {
         p = ngx_sprintf(text, "https://%V", &host);
     } else

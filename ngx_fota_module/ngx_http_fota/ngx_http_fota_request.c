@@ -254,7 +254,7 @@ ngx_http_fota_body(ngx_http_request_t *r, fota_str_t *body)
 ngx_int_t
 ngx_http_fota_cert(ngx_http_request_t *r, uint8_t sha256[32])
 {
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
 
     u_char     *p, *end;
     ngx_str_t   pem, text, der;
