@@ -366,14 +366,17 @@ lint: deps
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py --selftest
 	FOTA_BUILD=$(OUT) $(PYTHON) tests/lint/run.py
 
-# E2E_JOBS: files of tests at a time; 0 runs one test after the other.
+# E2E_JOBS: files of tests at a time; 0 runs one test after the other.  What
+# pytest would keep of the last runs goes, except after a failure.
 
 E2E_JOBS ?= 2
 
 e2e: build
 	@$(MAKE) --no-print-directory props tools
+	@tmp=$$(mktemp -d /tmp/fota-e2e-XXXXXX) && \
 	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) $(PYTEST) -q -p no:cacheprovider \
-		-n $(E2E_JOBS) --dist loadfile $(E2E_ARGS) tests/e2e
+		--basetemp=$$tmp/t -n $(E2E_JOBS) --dist loadfile \
+		$(E2E_ARGS) tests/e2e && rm -rf $$tmp
 
 # All parts run even when one fails, so that one run tells everything.
 
