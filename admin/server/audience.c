@@ -380,6 +380,10 @@ fota_scan_row(fota_scan_t *s, fota_rows_t *rows)
     s->device.blocked = fota_db_u64(rows, 11) != 0;
     s->device.test = fota_db_u64(rows, 12) != 0;
     s->device.pin = fota_db_str(rows, 13);
+
+    l->country_id = (uint32_t) fota_db_u64(rows, 14);
+    l->region_id = (uint32_t) fota_db_u64(rows, 15);
+    l->city_id = (uint32_t) fota_db_u64(rows, 16);
 }
 
 
@@ -486,7 +490,8 @@ fota_audience(fota_server_t *server, fota_db_t *db,
         (void) snprintf(sql, sizeof(sql), "SELECT d.id, d.ext_id, d.version,"
                         " d.kind, d.country, d.continent, d.region_code,"
                         " d.region, d.city, d.tz, d.asn, d.blocked, d.test,"
-                        " d.pin%s FROM device d%s WHERE d.tenant_id = ?"
+                        " d.pin, d.country_id, d.region_id, d.city_id%s"
+                        " FROM device d%s WHERE d.tenant_id = ?"
                         " AND d.product_id = ?%s",
                         s->has_rows ? ", rd.device_id" : "",
                         s->has_rows ? " LEFT JOIN rollout_device rd"
@@ -512,7 +517,7 @@ fota_audience(fota_server_t *server, fota_db_t *db,
 
             if (rc == FOTA_OK) {
                 rc = fota_scan_one(s, s->has_rows
-                                      && !fota_db_null(rows, 14),
+                                      && !fota_db_null(rows, 17),
                                    stages, nstages, out);
             }
 

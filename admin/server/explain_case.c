@@ -64,7 +64,8 @@ fota_case_row(fota_explain_case_t *c)
 
     rc = fota_db_query(c->req->db, &rows, "SELECT d.id, p.name, d.version,"
                        " d.country, d.continent, d.region_code, d.region,"
-                       " d.city, d.tz, d.asn FROM device d JOIN product p"
+                       " d.city, d.tz, d.asn, d.country_id, d.region_id,"
+                       " d.city_id FROM device d JOIN product p"
                        " ON p.tenant_id = d.tenant_id AND p.id = d.product_id"
                        " WHERE d.tenant_id = ? AND d.ext_id = ?", "us",
                        fota_u64(c->req->tenant_id), c->facts.id);
@@ -100,6 +101,9 @@ fota_case_row(fota_explain_case_t *c)
                         (int) fota_db_str(rows, 8).len,
                         (const char *) fota_db_str(rows, 8).data);
         l->asn = (uint32_t) fota_db_u64(rows, 9);
+        l->country_id = (uint32_t) fota_db_u64(rows, 10);
+        l->region_id = (uint32_t) fota_db_u64(rows, 11);
+        l->city_id = (uint32_t) fota_db_u64(rows, 12);
         c->facts.tz = fota_sql_dup(c->mem, rows, 8);
 
         if (l->country[0] != '\0') {

@@ -34,6 +34,9 @@ typedef struct {
     fota_str_t  region;
     fota_str_t  city;
     fota_str_t  reason;
+    uint32_t    country_id;     /* GeoNames, 0 = not known */
+    uint32_t    region_id;
+    uint32_t    city_id;
     uint32_t    asn;
 } fota_ingest_seen_t;
 

@@ -15,7 +15,7 @@
 
 
 #define FOTA_SEEN_MOVE_MS  (5 * 60 * 1000)
-#define FOTA_DEVICE_WIDTH  16
+#define FOTA_DEVICE_WIDTH  19
 
 
 typedef struct {
@@ -227,7 +227,8 @@ fota_ingest_load_some(fota_ingest_t *in, size_t first, size_t n,
     rc = fota_sql_list(in->db, &rows, "SELECT d.ext_id, d.id, d.product_id,"
                        " d.version, d.kind, d.country, d.continent,"
                        " d.region_code, d.region, d.city, d.tz, d.asn,"
-                       " d.last_reason, s.seen FROM device d"
+                       " d.last_reason, s.seen, d.country_id, d.region_id,"
+                       " d.city_id FROM device d"
                        " LEFT JOIN device_seen s ON s.device_id = d.id"
                        " WHERE d.tenant_id = ? AND d.ext_id IN ", "",
                        &tenant, 1, list, k);
@@ -270,6 +271,9 @@ fota_ingest_load_some(fota_ingest_t *in, size_t first, size_t n,
         d->at.asn = (uint32_t) fota_db_u64(rows, 11);
         d->at.reason = fota_sql_dup(in->mem, rows, 12);
         d->row_seen = fota_db_i64(rows, 13);
+        d->at.country_id = (uint32_t) fota_db_u64(rows, 14);
+        d->at.region_id = (uint32_t) fota_db_u64(rows, 15);
+        d->at.city_id = (uint32_t) fota_db_u64(rows, 16);
     }
 
     fota_db_rows_end(rows);
@@ -491,6 +495,19 @@ fota_ingest_device_move(fota_ingest_device_t *d,
     fota_ingest_set(d, &d->at.tz, s->tz);
     fota_ingest_set(d, &d->at.reason, s->reason);
 
+    /* Ids are of the place named: an old one must not outlive its name. */
+
+    if (s->country.len != 0
+        && (s->country_id != d->at.country_id
+            || s->region_id != d->at.region_id
+            || s->city_id != d->at.city_id))
+    {
+        d->at.country_id = s->country_id;
+        d->at.region_id = s->region_id;
+        d->at.city_id = s->city_id;
+        d->changed = true;
+    }
+
     if (s->asn != 0 && s->asn != d->at.asn) {
         d->at.asn = s->asn;
         d->changed = true;
@@ -561,6 +578,9 @@ fota_ingest_devices_write(fota_ingest_t *in)
         *a++ = fota_arg_s(d->at.region_code);
         *a++ = fota_arg_s(d->at.region);
         *a++ = fota_arg_s(d->at.city);
+        *a++ = fota_arg_u(d->at.country_id);
+        *a++ = fota_arg_u(d->at.region_id);
+        *a++ = fota_arg_u(d->at.city_id);
         *a++ = fota_arg_s(d->at.tz);
         *a++ = fota_arg_u(d->at.asn);
         *a++ = fota_arg_s(d->at.reason);
@@ -573,8 +593,9 @@ fota_ingest_devices_write(fota_ingest_t *in)
         rc = fota_sql_rows(in->db, "INSERT INTO device (id, tenant_id,"
                            " product_id, ext_id, version, version_key, kind,"
                            " country, continent, region_code, region, city,"
-                           " tz, asn, last_reason, created) VALUES",
-                           "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                           " country_id, region_id, city_id, tz, asn,"
+                           " last_reason, created) VALUES",
+                           "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                            " ON DUPLICATE KEY UPDATE"
                            " product_id = VALUES(product_id),"
                            " version = VALUES(version),"
@@ -584,6 +605,9 @@ fota_ingest_devices_write(fota_ingest_t *in)
                            " continent = VALUES(continent),"
                            " region_code = VALUES(region_code),"
                            " region = VALUES(region), city = VALUES(city),"
+                           " country_id = VALUES(country_id),"
+                           " region_id = VALUES(region_id),"
+                           " city_id = VALUES(city_id),"
                            " tz = VALUES(tz), asn = VALUES(asn),"
                            " last_reason = VALUES(last_reason)",
                            args, n, FOTA_DEVICE_WIDTH);

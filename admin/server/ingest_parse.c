@@ -144,6 +144,9 @@ fota_payload_seen(fota_ingest_payload_t *p)
     s->region = fota_payload_str(p, "region", 64);
     s->city = fota_payload_str(p, "city", 64);
     s->reason = fota_payload_str(p, "reason", 24);
+    s->country_id = (uint32_t) fota_payload_u64(p, "country_id", UINT32_MAX);
+    s->region_id = (uint32_t) fota_payload_u64(p, "region_id", UINT32_MAX);
+    s->city_id = (uint32_t) fota_payload_u64(p, "city_id", UINT32_MAX);
     s->asn = (uint32_t) fota_payload_u64(p, "asn", UINT32_MAX);
 
     if (s->kind.data != NULL && fota_kind_parse(s->kind) < 0) {

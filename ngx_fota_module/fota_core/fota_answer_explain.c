@@ -281,6 +281,7 @@ fota_explain_place(fota_jw_t *w, const fota_location_t *l)
     fota_jw_cstr(w, "region_code", l->region_code);
     fota_jw_cstr(w, "city", l->city);
     fota_jw_cstr(w, "tz", l->tz);
+    fota_jw_uint(w, "country_id", l->country_id);
     fota_jw_uint(w, "region_id", l->region_id);
     fota_jw_uint(w, "city_id", l->city_id);
     fota_jw_uint(w, "asn", l->asn);

@@ -31,7 +31,8 @@ typedef struct {
     char            region[64];         /* "Tokyo" */
     char            city[64];
     char            tz[48];             /* "Asia/Tokyo" */
-    uint32_t        region_id;          /* GeoNames id, 0 = unknown */
+    uint32_t        country_id;         /* GeoNames ids, 0 = unknown */
+    uint32_t        region_id;
     uint32_t        city_id;
     uint32_t        asn;
     double          lat;                /* degrees */

@@ -102,6 +102,7 @@ static bool fota_mmdb_degrees(const uint8_t *p, const fota_mmdb_item_t *item,
 
 
 static const fota_geo_field_t  fota_geo_country_fields[] = {
+    FOTA_FIELD("geoname_id", FOTA_FIELD_NUMBER, country_id),
     FOTA_FIELD("iso_code", FOTA_FIELD_CODE, country),
     FOTA_END
 };

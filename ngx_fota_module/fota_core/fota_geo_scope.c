@@ -145,7 +145,8 @@ fota_geo_match(fota_str_t scope, const fota_location_t *loc)
     }
 
     if (g.geoname != 0) {
-        return g.geoname == loc->region_id || g.geoname == loc->city_id;
+        return g.geoname == loc->city_id || g.geoname == loc->region_id
+               || g.geoname == loc->country_id;
     }
 
     if (!fota_geo_same(g.country, loc->country)) {

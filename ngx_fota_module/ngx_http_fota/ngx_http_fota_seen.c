@@ -105,6 +105,18 @@ ngx_http_fota_seen_write(ngx_http_fota_case_t *c)
         fota_jw_cstr(&w, "city", loc->city);
     }
 
+    if (loc->country_id != 0) {
+        fota_jw_uint(&w, "country_id", loc->country_id);
+    }
+
+    if (loc->region_id != 0) {
+        fota_jw_uint(&w, "region_id", loc->region_id);
+    }
+
+    if (loc->city_id != 0) {
+        fota_jw_uint(&w, "city_id", loc->city_id);
+    }
+
     if (loc->asn != 0) {
         fota_jw_uint(&w, "asn", loc->asn);
     }

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from support.centre import Centre
-from support.sync import Agent, report, report_id, seen, segment
+from support.sync import (Agent, artifact, report, report_id, seen,
+                          segment)
 
 T = "acme"
 
@@ -106,6 +107,44 @@ def test_registers_and_locates(centre):
     # A record that was stuck in an edge for an hour is old news.
     w.send(w.seen("n1", recv=now - 3600000, version="1.0.0", country="US"))
     assert w.device("n1", "version, country") == ["1.1.0", "DE"]
+
+
+def test_places_by_code_are_counted(centre):
+    """Who is in a scope of GeoNames ids is no secret of the edges."""
+    w = World(centre)
+    ids = "country_id, region_id, city_id"
+    tokyo = {"country": "JP", "city": "Tokyo", "country_id": 1861060,
+             "region_id": 1850144, "city_id": 1850147}
+    now = int(time.time() * 1000)
+    w.send(w.seen("c1", version="1.0.0", **tokyo),
+           w.seen("c2", version="1.0.0", **tokyo),
+           w.seen("c3", version="1.0.0", country="JP", city="Osaka",
+                  country_id=1861060, city_id=1853909),
+           w.seen("c4", version="1.0.0", country="DE"))
+    assert w.device("c1", ids) == ["1861060", "1850144", "1850147"]
+
+    artifact(centre, T, w.name, "1.2.0", b"x" * 1000)
+
+    def matched(*include, **more):
+        made = w.api("POST", "/rollouts", {
+            "name": "p", "product": w.name, "target": "1.2.0",
+            "geo": dict(more, include=list(include))})
+        return w.api("POST", "/rollouts/%d/plan" % made["id"])["matched"]
+
+    assert matched("geoname:1861060") == 3
+    assert matched("geoname:1850144") == 2
+    assert matched("geoname:1853909", "DE") == 2
+    assert matched("JP", exclude=["geoname:1850147"]) == 1
+    told = w.api("GET", "/explain?device=c3")
+    assert told["location"]["city_id"] == 1853909
+
+    # Who moved is not in the old place any more; what is silent on places
+    # leaves them alone.
+    w.send(w.seen("c1", recv=now + 1000, country="JP", city="Kyoto"),
+           w.seen("c2", recv=now + 1000, version="1.1.0"))
+    assert w.device("c1", ids) == ["0", "0", "0"]
+    assert w.device("c2", ids) == ["1861060", "1850144", "1850147"]
+    assert matched("geoname:1850147") == 1
 
 
 def test_not_registered(centre):

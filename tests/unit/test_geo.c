@@ -168,6 +168,7 @@ test_maxmind(void **state)
     assert_string_equal(loc.region, "Tokyo");
     assert_string_equal(loc.city, "Shinjuku");
     assert_string_equal(loc.tz, "Asia/Tokyo");
+    assert_int_equal(loc.country_id, 2);
     assert_int_equal(loc.region_id, 1850144);
     assert_int_equal(loc.city_id, 1850147);
     assert_int_equal(loc.asn, 64500);

@@ -25,6 +25,7 @@ tokyo(void)
     strcpy(loc.region_code, "13");
     strcpy(loc.region, "Tokyo");
     strcpy(loc.city, "Shinjuku");
+    loc.country_id = 1861060;
     loc.region_id = 1850144;
     loc.city_id = 1850147;
 
@@ -41,7 +42,7 @@ test_match(void **state)
     static const char  *yes[] = {
         "JP", "jp", "JP/Tokyo", "JP/TOKYO", "JP/13", "JP/Tokyo/Shinjuku",
         "jp/13/shinjuku", "geoname:1850147", "geoname:1850144",
-        "GeoName:1850147"
+        "GeoName:1850147", "geoname:1861060"
     };
 
     static const char  *no[] = {
