@@ -175,6 +175,7 @@ static bool
 fota_artifact_check(fota_req_t *req, fota_artifact_in_t *in)
 {
     size_t      i;
+    uint64_t    kind;
     fota_str_t  s;
 
     static const char *const  names[] = {
@@ -182,12 +183,17 @@ fota_artifact_check(fota_req_t *req, fota_artifact_in_t *in)
         "name", "requires", NULL
     };
 
+    static const char *const  kinds[] = {
+        "os", "app", "data"
+    };
+
+    kind = 0;
     s = fota_slice(NULL, 0);
     in->name = s;
 
     if (!fota_json_only(req, names)
         || !fota_json_str(req, "version", true, FOTA_VERSION_MAX, &s)
-        || !fota_json_str(req, "kind", false, 8, &s)
+        || !fota_json_word(req, "kind", kinds, 3, &kind)
         || !fota_json_str(req, "from", false, FOTA_VERSION_MAX, &s)
         || !fota_json_str(req, "requires", false, FOTA_FILTER_TEXT_MAX, &s)
         || !fota_json_name(req, "name", false, FOTA_NAME_MAX, &in->name)

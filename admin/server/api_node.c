@@ -174,6 +174,7 @@ fota_node_check(fota_req_t *req, bool create)
 {
     size_t      i;
     double      d;
+    int64_t     group;
     uint64_t    n;
     fota_str_t  s;
 
@@ -187,7 +188,7 @@ fota_node_check(fota_req_t *req, bool create)
     n = 1;
 
     if (!fota_json_only(req, create ? names : names + 1)
-        || !fota_json_u64(req, "group", false, 65535, &n)
+        || !fota_json_i64(req, "group", false, 1, 65535, &group)
         || !fota_json_name(req, "site", false, FOTA_NAME_MAX, &s)
         || !fota_json_word(req, "state", fota_node_states, 3, &n)
         || !fota_bits_parse(req, "families", fota_node_families, 2, &n)

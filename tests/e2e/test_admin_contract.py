@@ -151,6 +151,50 @@ def test_live_answers_are_as_described(spec, centre, ids):
                 raise AssertionError("%s: %s" % (path, e.message)) from e
 
 
+def beyond(schema):
+    """Values just outside of what a schema allows."""
+    if "maxLength" in schema:
+        yield "x" * (schema["maxLength"] + 1)
+    if "maximum" in schema:
+        yield schema["maximum"] + 1
+    if "minimum" in schema:
+        yield schema["minimum"] - 1
+    if "maxItems" in schema:
+        yield ["x"] * (schema["maxItems"] + 1)
+    if "enum" in schema:
+        yield "nonsense"
+
+
+def test_what_is_beyond_a_limit_is_named(spec, centre, ids):
+    """Each member of each body, the others as they should be."""
+    def resolved(schema):
+        while "$ref" in schema:
+            schema = spec["components"]["schemas"][
+                schema["$ref"].rsplit("/", 1)[1]]
+        return schema
+
+    tried, wrong = 0, []
+    for path, method, op in operations(spec):
+        media = op.get("requestBody", {}).get("content", {}).get(
+            "application/json")
+        if media is None:
+            continue
+        members = resolved(media["schema"]).get("properties", {})
+        base = dict(media.get("example", {}))
+        known = {"product": "p", "target": "2.0", "version": "2.0"}
+        base.update({k: v for k, v in known.items() if k in base})
+        for name, schema in members.items():
+            for value in beyond(resolved(schema)):
+                r = centre.request(method.upper(), concrete(path, ids),
+                                   dict(base, **{name: value}), tenant="one")
+                tried += 1
+                if r.status != 400 or not r.json["field"].startswith(name):
+                    wrong.append((method, path, name, str(value)[:20],
+                                  r.status, r.body))
+    assert tried > 150
+    assert not wrong, "\n".join(map(str, wrong))
+
+
 def test_refusals_are_problems(spec, centre, ids):
     for path, method, op in operations(spec):
         if op["x-permission"] == "public":
