@@ -444,6 +444,9 @@ coverage: deps
 	@$(MAKE) --no-print-directory COV=1 B=$(B)/cov unit
 	gcovr --root $(TOP) --object-directory $(B)/cov \
 		--filter '$(CORE)/' --print-summary
+	gcovr --root $(TOP) --object-directory $(B)/cov --fail-under-line 95 \
+		--filter '$(CORE)/fota_(policy|path|token|record|buf|meta)' \
+		> /dev/null
 
 bench: build
 	FOTA_BUILD=$(OUT) FOTA_TOP=$(TOP) tests/bench/run.sh
