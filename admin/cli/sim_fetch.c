@@ -10,14 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli_progress.h"
 #include "sim.h"
 
 
 typedef struct {
-    int        fd;
-    uint64_t   have;            /* bytes in the file */
-    uint64_t   limit;           /* give up here, UINT64_MAX = never */
-    fota_sim_t  *sim;
+    int                   fd;
+    uint64_t              have;     /* bytes in the file */
+    uint64_t              limit;    /* give up here, UINT64_MAX = never */
+    fota_sim_t           *sim;
+    fota_cli_progress_t   progress;
 } fota_sim_part_t;
 
 
@@ -55,6 +57,8 @@ fota_sim_store(void *ctx, const void *data, size_t len)
         s += n;
         len -= (size_t) n;
     }
+
+    fota_cli_progress_to(&p->progress, p->have);
 
     return p->have < p->limit;
 }
@@ -183,6 +187,11 @@ fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
         part.limit = part.have + sim->conf->stop_after;
     }
 
+    fota_cli_progress_start(&part.progress, "downloading", offer->size,
+                            sim->conf->quiet);
+    part.progress.base = part.have;
+    fota_cli_progress_to(&part.progress, part.have);
+
     start = fota_sim_now_ms();
     rc = FOTA_OK;
 
@@ -210,6 +219,7 @@ fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
     }
 
     sim->ms += fota_sim_now_ms() - start;
+    fota_cli_progress_end(&part.progress);
 
     if (part.have == offer->size) {
         rc = fsync(part.fd) == 0 ? FOTA_OK : FOTA_IO;
