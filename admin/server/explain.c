@@ -253,6 +253,7 @@ fota_case_decide(fota_explain_case_t *c)
 
     if (rc != FOTA_OK || choice.n == 0) {
         c->decision.reason = FOTA_R_CAPACITY;
+        c->decision.poll = fota_poll_full(&c->product, c->facts.id);
     }
 
     return FOTA_OK;

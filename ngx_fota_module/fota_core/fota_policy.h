@@ -102,6 +102,7 @@ int fota_policy_decide(fota_mem_t *mem, fota_policy_env_t *env,
 #define FOTA_WAKE_SPREAD   600          /* s after a start or opening */
 #define FOTA_RETRY_MIN     30           /* s, when there is no capacity */
 #define FOTA_RETRY_MAX     120
+#define FOTA_FULL_POLL     300          /* s at most, when nodes are full */
 
 /* 0..9999: siphash(salt, 0; device id) mod 10000. */
 uint16_t fota_stage_bucket(uint64_t salt, fota_str_t device);
@@ -111,5 +112,8 @@ uint16_t fota_stage_bucket(uint64_t salt, fota_str_t device);
  * spreads and a device's schedule is reproducible.
  */
 uint32_t fota_poll_jitter(uint32_t value, fota_str_t device);
+
+/* When to ask again, in seconds, where all nodes are full. */
+uint32_t fota_poll_full(const fota_product_t *p, fota_str_t device);
 
 #endif /* FOTA_POLICY_H */

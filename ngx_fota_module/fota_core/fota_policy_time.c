@@ -63,6 +63,14 @@ fota_poll_jitter(uint32_t value, fota_str_t device)
 
 
 uint32_t
+fota_poll_full(const fota_product_t *p, fota_str_t device)
+{
+    return fota_poll_jitter((p->poll != 0 && p->poll < FOTA_FULL_POLL)
+                            ? p->poll : FOTA_FULL_POLL, device);
+}
+
+
+uint32_t
 fota_policy_poll(const fota_product_t *p, fota_str_t device)
 {
     uint32_t  poll;

@@ -13,8 +13,6 @@
 #define FOTA_TTL_MAX        86400
 /* Bytes/s of a slow device where the class sets no limit. */
 #define FOTA_RATE_MIN       (16 * 1024)
-/* Least and most seconds until a device tries again for want of capacity. */
-#define FOTA_CAPACITY_POLL  300
 
 
 static bool ngx_http_fota_mintable(void *ctx, uint16_t group);
@@ -197,13 +195,8 @@ ngx_http_fota_offer(ngx_http_fota_case_t *c)
 static void
 ngx_http_fota_capacity(ngx_http_fota_case_t *c)
 {
-    uint32_t  poll;
-
-    poll = c->product->poll ? c->product->poll : FOTA_CAPACITY_POLL;
-
     c->decision.reason = FOTA_R_CAPACITY;
-    c->decision.poll = fota_poll_jitter(ngx_min(poll, FOTA_CAPACITY_POLL),
-                                        c->req->device);
+    c->decision.poll = fota_poll_full(c->product, c->req->device);
 }
 
 

@@ -163,6 +163,28 @@ test_poll(void **state)
 }
 
 
+/* Nodes that are full: soon, but never later than the usual poll. */
+
+static void
+test_poll_full(void **state)
+{
+    char      id[32];
+    uint32_t  i;
+
+    for (i = 0; i < 100; i++) {
+        snprintf(id, sizeof(id), "dev-%u", i);
+        t.facts.id = fota_cstr(id);
+
+        t.product.poll = 0;
+        assert_in_range(fota_poll_full(&t.product, t.facts.id), 270, 330);
+        t.product.poll = 86400;
+        assert_in_range(fota_poll_full(&t.product, t.facts.id), 270, 330);
+        t.product.poll = 60;
+        assert_in_range(fota_poll_full(&t.product, t.facts.id), 54, 66);
+    }
+}
+
+
 /* Devices wake just inside their window, spread, and never before it. */
 
 static void
@@ -262,6 +284,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_window, setup, teardown),
         cmocka_unit_test_setup_teardown(test_window_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_poll, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_poll_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wake_window, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wake_start, setup, teardown)
     };
