@@ -533,6 +533,21 @@ def test_origin_away():
         assert e.get(e.path(FW)).status == 502
 
 
+def test_origin_with_a_file_of_another_size(origin, puller):
+    """It is not given to anybody, and not kept for the next one."""
+    path = os.path.join(origin.store, b64url(bytes.fromhex(FW["sha256"])))
+    puller.allowed.append("the origin has %d bytes" % (SIZE + 1))
+    with open(path, "ab") as f:
+        f.write(b"x")
+    try:
+        r = puller.get(puller.path(FW))
+        assert r.status == 502 and len(r.body) < 2000
+        assert "ETag" not in r.headers and "Repr-Digest" not in r.headers
+    finally:
+        os.truncate(path, SIZE)
+    assert puller.get(puller.path(FW)).body == DATA
+
+
 # Accounting and cutting
 
 BIG = artifact(32 << 20, seed=2, to="1.1.0")
