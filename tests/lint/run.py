@@ -5,11 +5,13 @@
 
 Runs every check_*.py of this folder over the tree; FOTA_BUILD names the out
 directory for what looks at objects.  --selftest plants each fault that a
-checker declares into a small clean tree and fails when it is not found.
+checker declares into a small clean tree and fails when it is not found; the programs
+of FOTA_LINT_TOOLS, by semicolons, are given a file of C with a fault as well.
 """
 
 import importlib
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -63,6 +65,29 @@ def findings(module, root, fault):
     return list(module.check(Tree(root, build if build.exists() else None)))
 
 
+# The fault is one that cppcheck and both compilers know.
+SOUND = 'int  fota_ok(int n);\n\nint\nfota_ok(int n)\n{\n    return n;\n}\n'
+FAULTY = ('int  fota_bad(void);\n\nint\nfota_bad(void)\n{\n    int  a;\n\n'
+          '    return a + 1;\n}\n')
+
+
+def tools():
+    """What the programs miss or blame that other people wrote."""
+    for tool in os.environ.get('FOTA_LINT_TOOLS', '').split(';'):
+        words = tool.split()
+        for text, wrong in ((SOUND, False), (FAULTY, True)):
+            if not words:
+                continue
+            with tempfile.TemporaryDirectory(prefix='fota-lint-') as root:
+                path = Path(root) / 'x.c'
+                path.write_text(text)
+                done = subprocess.run([*words, str(path)],
+                                      capture_output=True)
+            if (done.returncode != 0) != wrong:
+                yield words[0] + (' misses its fault' if wrong
+                                  else ' blames a clean file')
+
+
 def selftest(wanted):
     failed = count = 0
     for name, module in checkers(wanted):
@@ -80,6 +105,9 @@ def selftest(wanted):
                 print(f'lint: {name} misses its fault {n}: {fault}')
                 failed += 1
             count += n > 0
+    for finding in tools():
+        print('lint: ' + finding)
+        failed += 1
     print(f'lint: {count} planted faults, {failed} failures')
     return failed
 
