@@ -24,6 +24,7 @@ fota_ingest_run(fota_ingest_t *in)
         fota_ingest_pairs,
         fota_ingest_pairs_apply,
         fota_ingest_devices_write,
+        fota_ingest_attrs_write,
         fota_ingest_pairs_write,
         fota_ingest_events,
         fota_ingest_bytes

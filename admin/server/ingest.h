@@ -11,6 +11,7 @@
 #ifndef FOTA_ADMIN_INGEST_H
 #define FOTA_ADMIN_INGEST_H
 
+#include "fota_json.h"
 #include "fota_mem.h"
 #include "fota_spool.h"
 
@@ -38,6 +39,7 @@ typedef struct {
     uint32_t    region_id;
     uint32_t    city_id;
     uint32_t    asn;
+    const fota_json_t  *attrs;  /* name, value, name, ...; NULL: not said */
 } fota_ingest_seen_t;
 
 typedef struct {
@@ -144,6 +146,7 @@ int fota_ingest_run(fota_ingest_t *in);
 int fota_ingest_devices(fota_ingest_t *in);     /* load and register */
 int fota_ingest_devices_lock(fota_ingest_t *in);
 int fota_ingest_devices_write(fota_ingest_t *in);
+int fota_ingest_attrs_write(fota_ingest_t *in);
 void fota_ingest_device_move(fota_ingest_device_t *d,
     const fota_ingest_record_t *r, fota_str_t kind);
 

@@ -495,6 +495,10 @@ fota_ingest_device_move(fota_ingest_device_t *d,
     fota_ingest_set(d, &d->at.tz, s->tz);
     fota_ingest_set(d, &d->at.reason, s->reason);
 
+    if (s->attrs != NULL) {
+        d->at.attrs = s->attrs;
+    }
+
     /* Ids are of the place named: an old one must not outlive its name. */
 
     if (s->country.len != 0

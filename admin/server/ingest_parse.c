@@ -13,7 +13,7 @@
 #include "ingest.h"
 
 
-#define FOTA_INGEST_NODES  64           /* JSON values of a payload */
+#define FOTA_INGEST_NODES  256          /* JSON values of a payload */
 
 
 typedef struct {
@@ -129,6 +129,42 @@ fota_payload_report(fota_ingest_payload_t *p)
 }
 
 
+/* A list of texts, by pairs: a name and its value. */
+
+static const fota_json_t *
+fota_payload_attrs(fota_ingest_payload_t *p)
+{
+    size_t              i;
+    const fota_json_t  *v, *e;
+
+    v = fota_json_get(p->json, "attrs");
+
+    if (v == NULL || v->type == FOTA_JSON_NULL) {
+        return NULL;
+    }
+
+    if (v->type != FOTA_JSON_ARRAY || v->count % 2 != 0
+        || v->count > 2 * FOTA_ATTRS_MAX)
+    {
+        fota_payload_refuse(p->r, "attrs");
+        return NULL;
+    }
+
+    for (e = v->child, i = 0; e != NULL; e = e->next, i++) {
+
+        if (e->type != FOTA_JSON_STRING
+            || (i % 2 == 0 && (e->str.len == 0 || e->str.len > 128))
+            || (i % 2 == 1 && e->str.len > 256))
+        {
+            fota_payload_refuse(p->r, "attrs");
+            return NULL;
+        }
+    }
+
+    return v;
+}
+
+
 static void
 fota_payload_seen(fota_ingest_payload_t *p)
 {
@@ -148,6 +184,7 @@ fota_payload_seen(fota_ingest_payload_t *p)
     s->region_id = (uint32_t) fota_payload_u64(p, "region_id", UINT32_MAX);
     s->city_id = (uint32_t) fota_payload_u64(p, "city_id", UINT32_MAX);
     s->asn = (uint32_t) fota_payload_u64(p, "asn", UINT32_MAX);
+    s->attrs = fota_payload_attrs(p);
 
     if (s->kind.data != NULL && fota_kind_parse(s->kind) < 0) {
         fota_payload_refuse(p->r, "kind");

@@ -13,10 +13,12 @@
 #include "ngx_http_fota_case.h"
 
 
-#define FOTA_SEEN_MAX  4096
+#define FOTA_SEEN_MAX    12288
+#define FOTA_SEEN_ATTRS  8192   /* of it; what does not fit is left out */
 
 
 static void ngx_http_fota_seen_write(ngx_http_fota_case_t *c);
+static void ngx_http_fota_seen_attrs(ngx_http_fota_case_t *c, fota_jw_t *w);
 
 
 void
@@ -121,6 +123,8 @@ ngx_http_fota_seen_write(ngx_http_fota_case_t *c)
         fota_jw_uint(&w, "asn", loc->asn);
     }
 
+    ngx_http_fota_seen_attrs(c, &w);
+
     fota_jw_cstr(&w, "reason", fota_reason_name(c->decision.reason));
 
     if (c->decision.reason == FOTA_R_OFFER) {
@@ -132,4 +136,35 @@ ngx_http_fota_seen_write(ngx_http_fota_case_t *c)
     if (out.status == FOTA_OK) {
         (void) ngx_http_fota_spool_note(c->rt, NULL, fota_buf_slice(&out));
     }
+}
+
+
+/* Names and values in turn.  A byte may become six of JSON. */
+
+static void
+ngx_http_fota_seen_attrs(ngx_http_fota_case_t *c, fota_jw_t *w)
+{
+    size_t              i, left, need;
+    const fota_attr_t  *a;
+
+    if (c->req->nattrs == 0) {
+        return;
+    }
+
+    left = FOTA_SEEN_ATTRS;
+
+    fota_jw_array(w, "attrs");
+
+    for (i = 0; i < c->req->nattrs; i++) {
+        a = &c->req->attrs[i];
+        need = 6 * (a->name.len + a->value.len) + 6;
+
+        if (need <= left) {
+            left -= need;
+            fota_jw_str(w, NULL, a->name);
+            fota_jw_str(w, NULL, a->value);
+        }
+    }
+
+    fota_jw_end_array(w);
 }

@@ -147,6 +147,36 @@ def test_places_by_code_are_counted(centre):
     assert matched("geoname:1850147") == 1
 
 
+def test_attributes_are_what_devices_say(centre):
+    """Filters of the centre see them; an operator's word stands above."""
+    w = World(centre)
+    w.api("POST", "/devices", {"id": "a2", "product": w.name,
+                               "attributes": {"hw": "9"}})
+    w.send(w.seen("a1", version="1.0.0", attrs=["hw", "3", "net", ""]),
+           w.seen("a2", version="1.0.0", attrs=["hw", "2", "net", "lte"]))
+
+    def count(text):
+        return w.api("POST", "/groups/preview", {
+            "filter": "id=in=(a1,a2) and " + text})["matches"]
+
+    assert count("attr.hw=ge=3") == 2
+    assert count("attr.hw==3") == 1
+    assert count("attr.hw==9") == 1
+    assert count("attr.net==lte") == 1
+    w.send(w.seen("a1", version="1.0.0", attrs=["hw", "rev-b"]))
+    assert count("attr.hw=lt=9") == 0
+    assert count("attr.hw==rev-b") == 1
+
+    a = w.send(*[w.seen("a3", version="1.0.0", attrs=bad) for bad in (
+        "hw", ["hw"], ["hw", 3], ["", "x"], ["x" * 129, "x"],
+        ["x", "x" * 257], ["x", "y"] * 65)])
+    assert [r["code"] for r in a["refused"]] == ["bad_field"] * 7
+    w.send(w.seen("a3", version="1.0.0",
+                  attrs=[str(i // 2) for i in range(128)]))
+    assert centre.sql("SELECT COUNT(*) FROM device_attr a JOIN device d ON"
+                      " d.id = a.device_id WHERE d.ext_id = 'a3'") == [["64"]]
+
+
 def test_not_registered(centre):
     w = World(centre, auto_register=False)
     a = w.send(w.seen("stranger", version="1.0.0"))

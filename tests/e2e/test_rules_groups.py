@@ -12,7 +12,7 @@ import pytest
 from support import bulk
 from support.bulk import put_members
 from support.centre import ApiError
-from support.edge import ASAN
+from support.edge import ASAN, wait_for
 from support.rules import query
 from support.world import explain
 
@@ -175,3 +175,24 @@ def test_groups_change_while_a_rollout_runs(rules):
     fleet.api("PATCH", "/groups/saved", {"filter": "attr.hw==2"})
     assert reasons(device="f-2", **{"attr.hw": "2"}) == "offer"
     assert reasons(device="f-2", **{"attr.hw": "1"}) == "not_targeted"
+
+
+def test_what_devices_say_is_counted(rules):
+    """Places and attributes of a check are known to the centre's filters."""
+    fleet = rules.fleet("said")
+    fleet.firmware("1.1.0", b"x" * 1000)
+    rules.ready()
+    more = {"m%d" % i: '"' * 256 for i in range(62)}
+    answer = rules.edges[0].check(
+        fleet.tenant, fleet.product, "said-1", "1.0.0",
+        attrs={"hw": "7", "note": 'A"\u00e9' + "z" * 200, **more})
+    assert answer.status == 200, answer.body
+
+    def count(q):
+        return fleet.api("POST", "/groups/preview", {"filter": q})["matches"]
+
+    wait_for("the attributes", lambda: count("attr.hw=gt=6") == 1, 20)
+    assert count('attr.note=="A\\"\u00e9*"') == 1
+    # What does not fit is left out, and nothing is cut.
+    assert count("attr.m0=not=null") == 1
+    assert count("attr.m61=is=null") == 1
