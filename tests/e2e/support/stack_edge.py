@@ -67,6 +67,11 @@ def children(pid):
         return []
 
 
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Daemon:
     """A process that is not our child: nginx's master.
 
@@ -370,7 +375,10 @@ class Edge:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for pid in pids:
-            Daemon(pid).wait()      # until nobody holds the addresses
+            Daemon(pid).wait()
+        # A thread of one that counts as dead may hold the addresses still.
+        for port in (self.port, self.tls_port):
+            wait_for("the end of nginx", lambda p=port: not listens(p))
         self.nginx = None
         self.forget_client()
 
