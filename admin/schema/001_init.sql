@@ -76,6 +76,9 @@ CREATE TABLE IF NOT EXISTS device (
     region_code VARCHAR(12) NULL,
     region      VARCHAR(64) NULL,
     city        VARCHAR(64) NULL,
+    country_id  INT UNSIGNED NOT NULL DEFAULT 0,    -- GeoNames, 0: unknown
+    region_id   INT UNSIGNED NOT NULL DEFAULT 0,
+    city_id     INT UNSIGNED NOT NULL DEFAULT 0,
     tz          VARCHAR(48) NULL,
     asn         INT UNSIGNED NULL,
     blocked     TINYINT NOT NULL DEFAULT 0,
