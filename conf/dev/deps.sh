@@ -26,6 +26,7 @@ TEST="
     libcmocka-dev python3 python3-pytest python3-pytest-xdist
     python3-yaml python3-jsonschema
     wrk lmdb-utils valgrind gcovr cppcheck binutils liblua5.3-0
+    libclang-rt-14-dev
 "
 
 set -- $BUILD $RUN $TEST ${FOTA_EXTRA_DEPS:-}
