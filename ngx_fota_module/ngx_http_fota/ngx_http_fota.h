@@ -163,6 +163,8 @@ struct ngx_http_fota_ctx_s {
     uint32_t              lag;
 
     uint8_t               sha256[32];
+    const u_char         *hash_text;            /* of sha256, not ended */
+    fota_artifact_info_t  artifact;
     off_t                 range_first;
     off_t                 range_last;
     off_t                 delivered;
@@ -172,6 +174,8 @@ struct ngx_http_fota_ctx_s {
     unsigned              has_policy:1;
     unsigned              has_report:1;
     unsigned              has_hash:1;
+    unsigned              asked_artifact:1;     /* policy was looked at */
+    unsigned              has_artifact:1;
     unsigned              has_token:1;          /* verified */
     unsigned              has_range:1;
     unsigned              has_lua:1;
@@ -271,6 +275,12 @@ ngx_int_t ngx_http_fota_log_handler(ngx_http_request_t *r);
 /* Hash named by the URI; NGX_DECLINED when it names none. */
 ngx_int_t ngx_http_fota_uri_hash(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx);
+/* Asks policy for the record of ctx->sha256; between begin and end. */
+void ngx_http_fota_ask_artifact(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_ctx_t *ctx);
+/* Asks unless that was done: NGX_OK with ctx->artifact, NGX_DECLINED. */
+ngx_int_t ngx_http_fota_artifact(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_ctx_t *ctx);
 ngx_int_t ngx_http_fota_digest_headers(ngx_http_request_t *r,
     const uint8_t sha256[32]);
 
@@ -282,10 +292,9 @@ void ngx_http_fota_transfers_tick(ngx_http_fota_rt_t *rt);
 
 /* settle */
 
-/* What the kernel knows of a stream, in bytes since it began. */
+/* What the kernel knows of a connection. */
 typedef struct {
-    uint64_t    acked;
-    uint64_t    end;            /* of all that was handed over */
+    off_t       waits;          /* bytes the peer has not acknowledged */
     ngx_uint_t  closed;
 } ngx_http_fota_tcp_t;
 
@@ -302,6 +311,7 @@ typedef struct {
     uint8_t     sha256[32];
     unsigned    note:1;         /* the centre is told */
     unsigned    final:1;        /* the connection is about to be closed */
+    unsigned    stream:1;       /* shares it with others, HTTP/2 */
 } ngx_http_fota_done_t;
 
 /* NGX_DECLINED where there is no TCP. */
@@ -309,20 +319,18 @@ ngx_int_t ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp);
 ngx_int_t ngx_http_fota_settle_init(ngx_http_fota_rt_t *rt);
 void ngx_http_fota_settle_exit(ngx_http_fota_rt_t *rt);
 /*
- * Counts it now, or when the peer has all of it.  c: the TCP connection; tcp:
- * what is known of it now, NULL = nothing.
+ * Counts it now, or when the peer has all of it.  c: the TCP connection;
+ * done->delivered is set here.
  */
 void ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
-    const ngx_http_fota_tcp_t *tcp, const ngx_http_fota_done_t *done);
+    ngx_http_fota_done_t *done);
 /* Looks at all that wait; last: the worker ends. */
 void ngx_http_fota_settle_all(ngx_http_fota_rt_t *rt, ngx_uint_t last);
 
-/*
- * Range, sent and delivered of a request into ctx.  NGX_OK with *tcp set,
- * NGX_DECLINED where there is no TCP.
- */
-ngx_int_t ngx_http_fota_measure(ngx_http_request_t *r,
-    ngx_http_fota_ctx_t *ctx, ngx_http_fota_tcp_t *tcp);
+/* Range and bytes sent of a request, into ctx. */
+void ngx_http_fota_sent(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx);
+/* And what of it is delivered by now. */
+void ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx);
 
 /* zone */
 ngx_int_t ngx_http_fota_zone_add(ngx_conf_t *cf,

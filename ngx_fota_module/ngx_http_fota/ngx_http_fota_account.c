@@ -209,31 +209,33 @@ ngx_http_fota_cut(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
 }
 
 
-ngx_int_t
-ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
-    ngx_http_fota_tcp_t *tcp)
+void
+ngx_http_fota_sent(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 {
-    off_t              sent, unacked;
-    ngx_connection_t  *c;
+    off_t  sent;
 
     ngx_http_fota_range(r, ctx);
 
-    c = r->connection;
-    sent = c->sent - (off_t) r->header_size;
+    sent = r->connection->sent - (off_t) r->header_size;
 
     ctx->sent = (sent > 0) ? sent : 0;
+}
+
+
+void
+ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+{
+    ngx_http_fota_tcp_t  tcp;
+
+    ngx_http_fota_sent(r, ctx);
+
     ctx->delivered = ctx->sent;
 
     /* A Unix socket delivers what it takes. */
 
-    if (ngx_http_fota_tcp(c->fd, tcp) != NGX_OK) {
-        return NGX_DECLINED;
+    if (ngx_http_fota_tcp(r->connection->fd, &tcp) == NGX_OK) {
+        ctx->delivered -= ngx_min(tcp.waits, ctx->sent);
     }
-
-    unacked = tcp->end - tcp->acked;
-    ctx->delivered = (ctx->sent > unacked) ? ctx->sent - unacked : 0;
-
-    return NGX_OK;
 }
 
 
@@ -290,11 +292,9 @@ ngx_http_fota_range(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 ngx_int_t
 ngx_http_fota_log_handler(ngx_http_request_t *r)
 {
-    ngx_int_t              rc;
     ngx_uint_t             class;
     ngx_connection_t      *c;
     ngx_http_fota_rt_t    *rt;
-    ngx_http_fota_tcp_t    tcp;
     ngx_http_fota_ctx_t   *ctx;
     ngx_http_fota_done_t   done;
 
@@ -310,7 +310,7 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     }
 
     ngx_http_fota_progress(rt, ctx);
-    rc = ngx_http_fota_measure(r, ctx, &tcp);
+    ngx_http_fota_sent(r, ctx);
 
     switch (r->headers_out.status) {
 
@@ -358,7 +358,6 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
 
     done.class = class;
     done.sent = ctx->sent;
-    done.delivered = ctx->delivered;
     done.final = ctx->cut || !r->keepalive;
 
     c = r->connection;
@@ -366,6 +365,7 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     if (r->stream != NULL) {
         c = r->stream->connection->connection;
         done.final = ctx->cut;
+        done.stream = 1;
     }
 
     if (ctx->has_token && ctx->has_range && !r->header_only) {
@@ -378,7 +378,7 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
         ngx_memcpy(done.sha256, ctx->sha256, sizeof(done.sha256));
     }
 
-    ngx_http_fota_settle(rt, c, (rc == NGX_OK) ? &tcp : NULL, &done);
+    ngx_http_fota_settle(rt, c, &done);
 
     return NGX_OK;
 }

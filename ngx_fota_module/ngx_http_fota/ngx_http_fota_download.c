@@ -13,8 +13,9 @@
 
 
 static ngx_int_t ngx_http_fota_download_record(ngx_http_request_t *r,
-    ngx_http_fota_ctx_t *ctx, const uint8_t sha256[32],
-    ngx_open_file_info_t *of);
+    ngx_http_fota_ctx_t *ctx, ngx_open_file_info_t *of);
+static ngx_int_t ngx_http_fota_file_hash(ngx_http_fota_ctx_t *ctx,
+    const u_char *name, size_t len);
 static ngx_int_t ngx_http_fota_hash_parse(const u_char *p, size_t len,
     uint8_t sha256[32]);
 static ngx_int_t ngx_http_fota_open_error(ngx_http_request_t *r,
@@ -58,11 +59,63 @@ ngx_http_fota_uri_hash(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 
         if (ngx_http_fota_hash_parse(p, s - p, ctx->sha256) == NGX_OK) {
             ctx->has_hash = 1;
+            ctx->hash_text = p;
             return NGX_OK;
         }
     }
 
     return NGX_DECLINED;
+}
+
+
+/* The name in the store says what the file is. */
+
+static ngx_int_t
+ngx_http_fota_file_hash(ngx_http_fota_ctx_t *ctx, const u_char *name,
+    size_t len)
+{
+    uint8_t  sha256[32];
+
+    /* Usually the part of the URI that the token was asked about. */
+
+    if (ctx->has_hash && len == NGX_HTTP_FOTA_HASH_TEXT
+        && ngx_memcmp(name, ctx->hash_text, len) == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_fota_hash_parse(name, len, sha256) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(ctx->sha256, sha256, sizeof(ctx->sha256));
+    ctx->hash_text = name;
+    ctx->has_hash = 1;
+    ctx->asked_artifact = 0;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_fota_ask_artifact(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
+{
+    ctx->asked_artifact = 1;
+    ctx->has_artifact = (fota_view_artifact(rt->view, ctx->sha256,
+                                            &ctx->artifact)
+                         == FOTA_OK);
+}
+
+
+ngx_int_t
+ngx_http_fota_artifact(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
+{
+    if (!ctx->asked_artifact && ngx_http_fota_begin(rt, ctx) == FOTA_OK) {
+        ngx_http_fota_ask_artifact(rt, ctx);
+        ngx_http_fota_end(rt);
+    }
+
+    return ctx->has_artifact ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -112,7 +165,6 @@ ngx_http_fota_download_handler(ngx_http_request_t *r)
 {
     size_t                     root;
     u_char                    *last, *name;
-    uint8_t                    sha256[32];
     ngx_str_t                  path;
     ngx_int_t                  rc;
     ngx_buf_t                 *b;
@@ -191,15 +243,13 @@ ngx_http_fota_download_handler(ngx_http_request_t *r)
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = of.size;
 
-    /* The name in the store says what the file is. */
-
     for (name = last; name > path.data && name[-1] != '/'; name--) {
         /* void */
     }
 
-    if (ngx_http_fota_hash_parse(name, last - name, sha256) == NGX_OK) {
+    if (ngx_http_fota_file_hash(ctx, name, last - name) == NGX_OK) {
 
-        rc = ngx_http_fota_download_record(r, ctx, sha256, &of);
+        rc = ngx_http_fota_download_record(r, ctx, &of);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -266,46 +316,28 @@ ngx_http_fota_download_handler(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_fota_download_record(ngx_http_request_t *r,
-    ngx_http_fota_ctx_t *ctx, const uint8_t sha256[32],
-    ngx_open_file_info_t *of)
+    ngx_http_fota_ctx_t *ctx, ngx_open_file_info_t *of)
 {
-    int                    rc;
-    ngx_http_fota_rt_t    *rt;
-    fota_artifact_info_t   info;
-
-    ngx_memcpy(ctx->sha256, sha256, sizeof(ctx->sha256));
-    ctx->has_hash = 1;
-
-    rt = ngx_http_fota_rt(r);
-
     /* Without a record there is no date that all nodes agree on. */
 
     r->headers_out.last_modified_time = -1;
-    info.size = 0;
 
     /* What is on disk was verified, so policy may be away meanwhile. */
 
-    if (ngx_http_fota_begin(rt, ctx) == FOTA_OK) {
+    if (ngx_http_fota_artifact(ngx_http_fota_rt(r), ctx) == NGX_OK) {
 
-        rc = fota_view_artifact(rt->view, sha256, &info);
-
-        ngx_http_fota_end(rt);
-
-        if (rc == FOTA_OK) {
-
-            if ((uint64_t) of->size != info.size) {
-                ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                              "fota: an artifact of %uL bytes has a file of "
-                              "%O bytes, \"%V\"", info.size, of->size,
-                              &r->uri);
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-
-            r->headers_out.last_modified_time = (time_t) info.published;
+        if ((uint64_t) of->size != ctx->artifact.size) {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          "fota: an artifact of %uL bytes has a file of "
+                          "%O bytes, \"%V\"", ctx->artifact.size, of->size,
+                          &r->uri);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+
+        r->headers_out.last_modified_time = (time_t) ctx->artifact.published;
     }
 
-    if (ngx_http_fota_digest_headers(r, sha256) != NGX_OK) {
+    if (ngx_http_fota_digest_headers(r, ctx->sha256) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

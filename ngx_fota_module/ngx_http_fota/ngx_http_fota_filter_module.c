@@ -144,12 +144,9 @@ ngx_http_fota_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 {
-    int                    rc;
-    ngx_uint_t             i;
-    ngx_list_part_t       *part;
-    ngx_table_elt_t       *h;
-    ngx_http_fota_rt_t    *rt;
-    fota_artifact_info_t   info;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
 
     if (ngx_http_fota_uri_hash(r, ctx) != NGX_OK) {
         return NGX_OK;
@@ -184,32 +181,24 @@ ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
     ngx_http_clear_etag(r);
     ngx_http_clear_last_modified(r);
 
-    rt = ngx_http_fota_rt(r);
+    if (ngx_http_fota_artifact(ngx_http_fota_rt(r), ctx) == NGX_OK) {
 
-    if (ngx_http_fota_begin(rt, ctx) == FOTA_OK) {
+        /* What is short or long need not be hashed to be wrong. */
 
-        rc = fota_view_artifact(rt->view, ctx->sha256, &info);
-
-        ngx_http_fota_end(rt);
-
-        if (rc == FOTA_OK) {
-
-            /* What is short or long need not be hashed to be wrong. */
-
-            if (r->headers_out.status == NGX_HTTP_OK
-                && r->headers_out.content_length_n != -1
-                && (uint64_t) r->headers_out.content_length_n != info.size)
-            {
-                ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                              "fota: the origin has %O bytes of an artifact "
-                              "of %uL, \"%V\"",
-                              r->headers_out.content_length_n, info.size,
-                              &r->uri);
-                return NGX_HTTP_BAD_GATEWAY;
-            }
-
-            r->headers_out.last_modified_time = (time_t) info.published;
+        if (r->headers_out.status == NGX_HTTP_OK
+            && r->headers_out.content_length_n != -1
+            && (uint64_t) r->headers_out.content_length_n
+               != ctx->artifact.size)
+        {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          "fota: the origin has %O bytes of an artifact "
+                          "of %uL, \"%V\"",
+                          r->headers_out.content_length_n,
+                          ctx->artifact.size, &r->uri);
+            return NGX_HTTP_BAD_GATEWAY;
         }
+
+        r->headers_out.last_modified_time = (time_t) ctx->artifact.published;
     }
 
     return ngx_http_fota_digest_headers(r, ctx->sha256);

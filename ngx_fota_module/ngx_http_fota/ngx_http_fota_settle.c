@@ -10,7 +10,8 @@
  * When a request ends, its last megabytes are usually still in the socket.
  * To count them as delivered would be wrong for a peer that goes away, not to
  * count them wrong for all others; so the connection is looked at again: by
- * its next request, by a timer, or when nginx has closed it.
+ * a later request, by a timer, or when nginx has closed it.  What is little
+ * is looked at together, as a look costs more than the rest of a small range.
  *
  * What is much is followed beyond nginx's own close with a descriptor of
  * ours.  It must go soon after: as long as it is open, epoll tells of the
@@ -23,6 +24,7 @@
 #define NGX_HTTP_FOTA_SETTLE_TICK  25       /* ms between two looks */
 #define NGX_HTTP_FOTA_SETTLE_TIME  60000    /* ms, then counted as it is */
 #define NGX_HTTP_FOTA_SETTLE_MUCH  65536    /* bytes worth a descriptor */
+#define NGX_HTTP_FOTA_SETTLE_MANY  8        /* requests looked at together */
 
 /*
  * Offsets in the kernel's struct tcp_info, which only grows; the C library's
@@ -42,11 +44,18 @@ struct ngx_http_fota_settle_s {
     ngx_queue_t            queue;
     ngx_connection_t      *connection;
     ngx_atomic_uint_t      number;  /* tells whether it is still the same */
+    ngx_uint_t             requests;        /* of it, when the last ended */
     int                    fd;      /* ours, or -1 */
-    uint64_t               end;     /* of the response in the stream */
     ngx_msec_t             since;
-    ngx_http_fota_done_t   done;
+    off_t                  sent;    /* by all of them */
+    ngx_uint_t             n;
+    unsigned               streams:1;       /* of one connection, HTTP/2 */
+    ngx_http_fota_done_t   done[NGX_HTTP_FOTA_SETTLE_MANY];
 };
+
+
+static ngx_http_fota_settle_t *ngx_http_fota_settle_new(
+    ngx_http_fota_rt_t *rt, ngx_connection_t *c);
 
 
 ngx_int_t
@@ -54,7 +63,7 @@ ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp)
 {
     u_char     info[256];
     uint32_t   notsent;
-    uint64_t   sent, again;
+    uint64_t   acked, sent, again;
     socklen_t  len;
 
     len = sizeof(info);
@@ -65,17 +74,15 @@ ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp)
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(&tcp->acked, &info[FOTA_TCPI_BYTES_ACKED], sizeof(uint64_t));
+    ngx_memcpy(&acked, &info[FOTA_TCPI_BYTES_ACKED], sizeof(uint64_t));
     ngx_memcpy(&notsent, &info[FOTA_TCPI_NOTSENT], sizeof(uint32_t));
     ngx_memcpy(&sent, &info[FOTA_TCPI_BYTES_SENT], sizeof(uint64_t));
     ngx_memcpy(&again, &info[FOTA_TCPI_BYTES_RETRANS], sizeof(uint64_t));
 
-    tcp->end = sent - again + notsent;
-    tcp->closed = (info[FOTA_TCPI_STATE] == FOTA_TCP_CLOSE);
+    sent = sent - again + notsent;
 
-    if (tcp->end < tcp->acked) {
-        tcp->end = tcp->acked;
-    }
+    tcp->waits = (sent > acked) ? (off_t) (sent - acked) : 0;
+    tcp->closed = (info[FOTA_TCPI_STATE] == FOTA_TCP_CLOSE);
 
     return NGX_OK;
 }
@@ -126,25 +133,42 @@ static void
 ngx_http_fota_settle_look(ngx_http_fota_rt_t *rt, ngx_http_fota_settle_t *s,
     const ngx_http_fota_tcp_t *tcp, ngx_uint_t last)
 {
-    off_t  left;
+    off_t                  left, waits;
+    ngx_uint_t             i;
+    ngx_http_fota_done_t  *d;
 
-    left = 0;
+    waits = 0;
 
     if (tcp != NULL) {
-        left = (tcp->acked < s->end) ? (off_t) (s->end - tcp->acked) : 0;
+        waits = tcp->waits;
 
-        if (s->done.sent - left > s->done.delivered) {
-            s->done.delivered = s->done.sent - left;
+        /* A request that came after is the last to be acknowledged. */
+
+        if (!s->streams && s->connection->number == s->number
+            && s->connection->requests != s->requests)
+        {
+            waits -= ngx_min(s->connection->sent, waits);
         }
 
-        last |= tcp->closed;
+        last |= (tcp->closed || waits == 0);
+
+        for (i = s->n; i-- > 0; /* void */) {
+            d = &s->done[i];
+
+            left = ngx_min(d->sent, waits);
+            waits -= left;
+
+            d->delivered = ngx_max(d->delivered, d->sent - left);
+        }
     }
 
-    if (left != 0 && !last) {
+    if (!last) {
         return;
     }
 
-    ngx_http_fota_settle_count(rt, &s->done);
+    for (i = 0; i < s->n; i++) {
+        ngx_http_fota_settle_count(rt, &s->done[i]);
+    }
 
     if (rt->settling_by[s->connection - ngx_cycle->connections] == s) {
         rt->settling_by[s->connection - ngx_cycle->connections] = NULL;
@@ -162,64 +186,114 @@ ngx_http_fota_settle_look(ngx_http_fota_rt_t *rt, ngx_http_fota_settle_t *s,
 
 void
 ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
-    const ngx_http_fota_tcp_t *tcp, const ngx_http_fota_done_t *done)
+    ngx_http_fota_done_t *done)
 {
-    ngx_uint_t                i;
-    ngx_http_fota_settle_t  **by, *s;
+    ngx_int_t                rc;
+    ngx_uint_t               i;
+    ngx_http_fota_tcp_t      tcp;
+    ngx_http_fota_settle_t  *s;
+
+    /* A Unix socket delivers what it takes. */
+
+    done->delivered = done->sent;
 
     i = c - ngx_cycle->connections;
 
-    if (i >= ngx_cycle->connection_n) {
-        ngx_http_fota_settle_count(rt, done);
-        return;
-    }
-
-    by = &rt->settling_by[i];
-
-    if (*by != NULL) {
-        /* Of a request before, on this connection or one in its place. */
-
-        s = *by;
-        *by = NULL;
-
-        if (s->number == c->number) {
-            ngx_http_fota_settle_look(rt, s, tcp, 1);
-        }
-    }
-
-    /* With an error the connection is about to be reset: nothing follows. */
-
-    if (tcp == NULL || tcp->closed || done->delivered >= done->sent
-        || c->error || done->final)
+    if (i >= ngx_cycle->connection_n
+        || c->listening->sockaddr->sa_family == AF_UNIX)
     {
         ngx_http_fota_settle_count(rt, done);
         return;
     }
 
-    s = ngx_alloc(sizeof(ngx_http_fota_settle_t), rt->log);
+    s = rt->settling_by[i];
 
+    if (s != NULL && s->number != c->number) {
+        /* Of one that was in its place; the timer sees to it. */
+        rt->settling_by[i] = NULL;
+        s = NULL;
+    }
+
+    tcp.waits = done->sent;
+    tcp.closed = 0;
+
+    if (c->error || done->final || s == NULL
+        || s->n == NGX_HTTP_FOTA_SETTLE_MANY
+        || s->sent + done->sent > NGX_HTTP_FOTA_SETTLE_MUCH)
+    {
+        rc = NGX_OK;
+
+        if (s != NULL || c->error || done->final
+            || done->sent > NGX_HTTP_FOTA_SETTLE_MUCH)
+        {
+            rc = ngx_http_fota_tcp(c->fd, &tcp);
+        }
+
+        if (s != NULL) {
+            ngx_http_fota_settle_look(rt, s, (rc == NGX_OK) ? &tcp : NULL, 1);
+            s = NULL;
+        }
+
+        if (rc == NGX_OK) {
+            done->delivered -= ngx_min(tcp.waits, done->sent);
+        }
+
+        /* With an error the connection is about to be reset. */
+
+        if (tcp.closed || done->delivered >= done->sent || c->error
+            || done->final)
+        {
+            ngx_http_fota_settle_count(rt, done);
+            return;
+        }
+
+        s = ngx_http_fota_settle_new(rt, c);
+
+        if (s == NULL) {
+            ngx_http_fota_settle_count(rt, done);
+            return;
+        }
+
+        if (tcp.waits > NGX_HTTP_FOTA_SETTLE_MUCH) {
+            s->fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
+        }
+
+    } else {
+        done->delivered = 0;
+    }
+
+    s->requests = c->requests;
+    s->streams = done->stream;
+    s->sent += done->sent;
+    s->done[s->n++] = *done;
+}
+
+
+static ngx_http_fota_settle_t *
+ngx_http_fota_settle_new(ngx_http_fota_rt_t *rt, ngx_connection_t *c)
+{
+    ngx_http_fota_settle_t  *s;
+
+    s = ngx_alloc(sizeof(ngx_http_fota_settle_t), rt->log);
     if (s == NULL) {
-        ngx_http_fota_settle_count(rt, done);
-        return;
+        return NULL;
     }
 
     s->connection = c;
     s->number = c->number;
-    s->end = tcp->end;
-    s->since = ngx_current_msec;
-    s->done = *done;
     s->fd = -1;
+    s->since = ngx_current_msec;
+    s->sent = 0;
+    s->n = 0;
 
-    if (done->sent - done->delivered > NGX_HTTP_FOTA_SETTLE_MUCH) {
-        s->fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
-    }
-
-    *by = s;
+    rt->settling_by[c - ngx_cycle->connections] = s;
     ngx_queue_insert_tail(&rt->settling, &s->queue);
 
     if (!rt->settle_timer.timer_set) {
         ngx_add_timer(&rt->settle_timer, NGX_HTTP_FOTA_SETTLE_TICK);
     }
+
+    return s;
 }
 
 

@@ -158,6 +158,10 @@ ngx_http_fota_token_check(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
         rc = fota_view_denied(rt->view, t);
     }
 
+    if (rc == FOTA_OK) {
+        ngx_http_fota_ask_artifact(rt, ctx);
+    }
+
     ngx_http_fota_end(rt);
 
     switch (rc) {

@@ -152,7 +152,6 @@ ngx_http_fota_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 {
     const char           *text;
     ngx_http_fota_ctx_t  *ctx;
-    ngx_http_fota_tcp_t   tcp;
 
     if (data == FOTA_V_URI) {
         return ngx_http_fota_variable_uri(r, v);
@@ -252,7 +251,7 @@ ngx_http_fota_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
         /* The access log runs before our own log handler. */
 
-        (void) ngx_http_fota_measure(r, ctx, &tcp);
+        ngx_http_fota_measure(r, ctx);
 
         if (data == FOTA_V_BYTES_DELIVERED) {
             return ngx_http_fota_set_number(r, v, ctx->delivered);

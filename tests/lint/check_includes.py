@@ -17,7 +17,7 @@ PARTS = (CORE, GLUE, AGENT, SERVER, CLI)
 
 # Foreign header -> the only files that include it.
 OWNED = {
-    r'lmdb\.h': {CORE + 'fota_store_lmdb.c'},
+    r'lmdb\.h': {CORE + 'fota_store_lmdb.h'},
     r'maxminddb.*': {CORE + 'fota_geo.c'},
     r'openssl/.*': {CORE + 'fota_crypto.c'},
     r'(lua|luajit|lualib|lauxlib)\.h':
@@ -62,6 +62,9 @@ def check(tree):
             if header == 'fota_script_lua.h' \
                     and not path.startswith(CORE + 'fota_script'):
                 yield f'{where} {header} is for the files of fota_script'
+            if header == 'fota_store_lmdb.h' \
+                    and not path.startswith(CORE + 'fota_store'):
+                yield f'{where} {header} is for the files of fota_store'
             if part is None:
                 continue
 
@@ -94,6 +97,7 @@ def faults():
     yield {CORE + 'fota_x.c': 'ngx_str_t  s;\n'}
     yield {CORE + 'fota_script.c': '#include <lua.h>\n'}
     yield {CORE + 'fota_x.c': '#include "fota_script_lua.h"\n'}
+    yield {CORE + 'fota_x.c': '#include "fota_store_lmdb.h"\n'}
     yield {CORE + 'fota_x.c': '#include <jansson.h>\n'}
     yield {GLUE + 'ngx_http_fota_x.c': '#include <curl/curl.h>\n'}
     yield {SERVER + 'users.c': '#include <mysql.h>\n'}

@@ -378,6 +378,71 @@ test_nosync(void **state)
 }
 
 
+/*
+ * Devices are compared by a function of ours: the order must be LMDB's own,
+ * shorter keys before longer ones and bytes without a sign.
+ */
+
+static int
+each_device(void *ctx, fota_str_t key, fota_str_t value)
+{
+    fota_str_t  *last = ctx;
+
+    assert_true(fota_str_cmp(*last, key) < 0);
+    assert_true(fota_str_eq(key, value));
+    *last = key;
+
+    return FOTA_OK;
+}
+
+
+static void
+test_device_order(void **state)
+{
+    size_t         i, n;
+    uint8_t        key[8];
+    uint32_t       seed;
+    fota_str_t     last, value;
+    fota_txn_t    *txn;
+    fota_store_t  *st;
+
+    st = open_store(false, 16 * MIB);
+    assert_int_equal(fota_store_write_begin(st, &txn), FOTA_OK);
+
+    for (i = 0, seed = 1; i < 20000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        n = 1 + (seed >> 29);
+        memcpy(key, &seed, 4);
+        memcpy(key + 4, &i, 4);
+        assert_int_equal(fota_txn_put(txn, FOTA_T_DEVICE, fota_slice(key, n),
+                                      fota_slice(key, n)),
+                         FOTA_OK);
+    }
+
+    assert_int_equal(fota_txn_commit(txn), FOTA_OK);
+    assert_int_equal(fota_store_read_begin(st, NULL), FOTA_OK);
+
+    last = fota_slice("", 0);
+    assert_int_equal(fota_store_each(st, FOTA_T_DEVICE, last, each_device,
+                                     &last),
+                     FOTA_OK);
+
+    for (i = 0, seed = 1; i < 20000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        n = 1 + (seed >> 29);
+        memcpy(key, &seed, 4);
+        memcpy(key + 4, &i, 4);
+        assert_int_equal(fota_store_get(st, FOTA_T_DEVICE,
+                                        fota_slice(key, n), &value),
+                         FOTA_OK);
+        assert_true(fota_str_eq(value, fota_slice(key, n)));
+    }
+
+    fota_store_read_end(st);
+    fota_store_close(st);
+}
+
+
 #define test(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 
@@ -391,7 +456,8 @@ main(void)
         test(test_foreign_version),
         test(test_map_full),
         test(test_readonly_writes_nothing),
-        test(test_nosync)
+        test(test_nosync),
+        test(test_device_order)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
