@@ -71,47 +71,40 @@ fota_base64_encode(char *out, const void *data, size_t n)
 }
 
 
-/* From '0' to 'z': what both alphabets have in common. */
+/*
+ * Values of digits, with a bit for each alphabet that has the digit; 0 is no
+ * digit at all.
+ */
 
-static const int8_t  fota_sextets[] = {
-    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1, -1, 0,
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
-    21, 22, 23, 24, 25, -1, -1, -1, -1, -1, -1, 26, 27, 28, 29, 30, 31, 32,
-    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50,
-    51
+#define FOTA_SEXTET_STD  0x40
+#define FOTA_SEXTET_URL  0x80
+
+static const uint8_t  fota_sextets[256] = {
+    ['+'] = FOTA_SEXTET_STD | 62,
+    ['-'] = FOTA_SEXTET_URL | 62,
+    ['/'] = FOTA_SEXTET_STD | 63,
+    ['_'] = FOTA_SEXTET_URL | 63,
+    ['0'] = 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc,
+        0xfd,
+    ['A'] = 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8,
+        0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, 0xd0, 0xd1,
+        0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9,
+    ['a'] = 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xe0, 0xe1, 0xe2,
+        0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xeb,
+        0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf2, 0xf3
 };
-
-
-/* Value of a digit, -1 when c is none; the last two digits are given. */
-
-static inline int
-fota_sextet(uint8_t c, char c62, char c63)
-{
-    unsigned  i;
-
-    i = (unsigned) c - '0';
-
-    if (i < sizeof(fota_sextets) && fota_sextets[i] >= 0) {
-        return fota_sextets[i];
-    }
-
-    if (c == (uint8_t) c62) {
-        return 62;
-    }
-
-    return (c == (uint8_t) c63) ? 63 : -1;
-}
 
 
 /* in is without padding here. */
 
 static int
 fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
-    char c62, char c63)
+    uint8_t alphabet)
 {
-    int       v, a, b, c;
-    size_t    i, len, pos;
-    uint32_t  bits;
+    size_t          i, len, pos;
+    uint8_t         a, b, c, d;
+    uint32_t        bits;
+    const uint8_t  *p;
 
     if (in.len % 4 == 1) {
         return FOTA_INVALID;
@@ -123,21 +116,22 @@ fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
         return FOTA_LIMIT;
     }
 
-    bits = 0;
     pos = 0;
 
     for (i = 0; in.len - i >= 4; i += 4) {
-        a = fota_sextet(in.data[i], c62, c63);
-        b = fota_sextet(in.data[i + 1], c62, c63);
-        c = fota_sextet(in.data[i + 2], c62, c63);
-        v = fota_sextet(in.data[i + 3], c62, c63);
+        p = &in.data[i];
 
-        if ((a | b | c | v) < 0) {
+        a = fota_sextets[p[0]];
+        b = fota_sextets[p[1]];
+        c = fota_sextets[p[2]];
+        d = fota_sextets[p[3]];
+
+        if ((a & b & c & d & alphabet) == 0) {
             return FOTA_INVALID;
         }
 
-        bits = (uint32_t) a << 18 | (uint32_t) b << 12 | (uint32_t) c << 6
-               | (uint32_t) v;
+        bits = (uint32_t) (a & 0x3f) << 18 | (uint32_t) (b & 0x3f) << 12
+               | (uint32_t) (c & 0x3f) << 6 | (uint32_t) (d & 0x3f);
 
         out[pos++] = (uint8_t) (bits >> 16);
         out[pos++] = (uint8_t) (bits >> 8);
@@ -147,13 +141,13 @@ fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
     bits = 0;
 
     for ( /* void */ ; i < in.len; i++) {
-        v = fota_sextet(in.data[i], c62, c63);
+        a = fota_sextets[in.data[i]];
 
-        if (v < 0) {
+        if ((a & alphabet) == 0) {
             return FOTA_INVALID;
         }
 
-        bits = (bits << 6) | (uint32_t) v;
+        bits = (bits << 6) | (uint32_t) (a & 0x3f);
 
         switch (i % 4) {
 
@@ -184,7 +178,7 @@ fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
 int
 fota_base64url_decode(uint8_t *out, size_t cap, fota_str_t in, size_t *n)
 {
-    return fota_decode_quads(out, cap, in, n, '-', '_');
+    return fota_decode_quads(out, cap, in, n, FOTA_SEXTET_URL);
 }
 
 
@@ -201,7 +195,7 @@ fota_base64_decode(uint8_t *out, size_t cap, fota_str_t in, size_t *n)
         in.len--;
     }
 
-    return fota_decode_quads(out, cap, in, n, '+', '/');
+    return fota_decode_quads(out, cap, in, n, FOTA_SEXTET_STD);
 }
 
 
