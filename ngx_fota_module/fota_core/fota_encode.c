@@ -101,10 +101,9 @@ static int
 fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
     uint8_t alphabet)
 {
-    size_t          i, len, pos;
-    uint8_t         a, b, c, d;
-    uint32_t        bits;
-    const uint8_t  *p;
+    size_t    i, len, pos;
+    uint8_t   a, b, c, d;
+    uint32_t  bits;
 
     if (in.len % 4 == 1) {
         return FOTA_INVALID;
@@ -119,12 +118,10 @@ fota_decode_quads(uint8_t *out, size_t cap, fota_str_t in, size_t *n,
     pos = 0;
 
     for (i = 0; in.len - i >= 4; i += 4) {
-        p = &in.data[i];
-
-        a = fota_sextets[p[0]];
-        b = fota_sextets[p[1]];
-        c = fota_sextets[p[2]];
-        d = fota_sextets[p[3]];
+        a = fota_sextets[in.data[i]];
+        b = fota_sextets[in.data[i + 1]];
+        c = fota_sextets[in.data[i + 2]];
+        d = fota_sextets[in.data[i + 3]];
 
         if ((a & b & c & d & alphabet) == 0) {
             return FOTA_INVALID;
