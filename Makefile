@@ -207,15 +207,19 @@ unit: deps
 
 
 # Property tests: programs that a test of tests/e2e runs against a server.
+# They name what they are linked with as unit tests do.
 
-PROPS := $(patsubst tests/prop/%.c,$(B)/tests/%,\
-	$(sort $(wildcard tests/prop/*_prop.c)))
+PROP_SRC := $(sort $(wildcard tests/prop/*_prop.c))
+PROPS := $(patsubst tests/prop/%.c,$(B)/tests/%,$(PROP_SRC))
 PROP_SUPPORT := $(call obj,$(sort $(wildcard tests/prop/support_*.c)))
+
+$(foreach p,$(PROP_SRC),$(eval $(B)/tests/$(notdir $(basename $p)): \
+	$(call obj,$(call unit_objects,$p))))
 
 $(B)/tests/%: $(B)/obj/tests/prop/%.o $(PROP_SUPPORT) $(B)/libfotacore.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $^ $(UNIT_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(UNIT_LIBS)
 
 props: $(PROPS)
 	@:

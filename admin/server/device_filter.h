@@ -8,15 +8,8 @@
 #ifndef FOTA_ADMIN_DEVICE_FILTER_H
 #define FOTA_ADMIN_DEVICE_FILTER_H
 
-#include "fota_filter.h"
+#include "device_map.h"
 #include "http.h"
-
-/* How filters read "FROM device d JOIN product p". */
-extern const fota_filter_sql_map_t  fota_device_map;
-
-#define FOTA_DEVICE_FROM                                                      \
-    " FROM device d JOIN product p ON p.tenant_id = d.tenant_id"              \
-    " AND p.id = d.product_id"
 
 /*
  * A statement in the making: text and arguments in the arena of the request.

@@ -13,11 +13,15 @@
  * the exit status 1.  The database has the centre's schema and is empty.
  */
 
+/* objects: admin/server/device_map.c */
+
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <mysql.h>
 
+#include "device_map.h"
 #include "fota_version.h"
 #include "support_filter_gen.h"
 
@@ -34,40 +38,6 @@ typedef struct {
     size_t         matches;
     size_t         differences;
 } prop_t;
-
-
-/*
- * How filters read the centre's tables, for a statement "FROM device d JOIN
- * product p ...".  The name of an attribute compares by bytes, because "hw"
- * equals "hw " for utf8mb4_bin; the key of device_attr still serves by its
- * first part.
- */
-
-static const fota_filter_sql_map_t  prop_map = {
-    .column = {
-        [FOTA_F_ID] = "d.ext_id",
-        [FOTA_F_PRODUCT] = "p.name",
-        [FOTA_F_VERSION] = "d.version",
-        [FOTA_F_KIND] = "d.kind",
-        [FOTA_F_GROUP] = "EXISTS (SELECT 1 FROM group_member g"
-                         " WHERE g.device_id = d.id AND g.group_id IN (%s))",
-        [FOTA_F_COUNTRY] = "d.country",
-        [FOTA_F_REGION] = "d.region",
-        [FOTA_F_CITY] = "d.city",
-        [FOTA_F_TZ] = "d.tz",
-        [FOTA_F_ASN] = "d.asn",
-        [FOTA_F_ATTR] = "(SELECT a.value FROM device_attr a"
-                        " WHERE a.device_id = d.id"
-                        " AND CAST(a.name AS BINARY) = ?)"
-    },
-    .version_key = "d.version_key",
-    .region_code = "d.region_code",
-    .attr_number = "(SELECT a.value_num FROM device_attr a"
-                   " WHERE a.device_id = d.id"
-                   " AND CAST(a.name AS BINARY) = ?)",
-    .group_any = "EXISTS (SELECT 1 FROM group_member g"
-                 " WHERE g.device_id = d.id)"
-};
 
 
 static void
@@ -269,8 +239,7 @@ prop_select(prop_t *p, const fota_filter_sql_t *f)
     MYSQL_BIND  *binds, result;
     MYSQL_STMT  *st;
 
-    len = asprintf(&sql, "SELECT d.id FROM device d JOIN product p ON"
-                   " p.tenant_id = d.tenant_id AND p.id = d.product_id"
+    len = asprintf(&sql, "SELECT d.id" FOTA_DEVICE_FROM
                    " WHERE d.tenant_id = 1 AND %s", (char *) f->sql.start);
     binds = calloc(f->nparams + 1, sizeof(MYSQL_BIND));
 
@@ -387,7 +356,7 @@ prop_filter(prop_t *p, fota_mem_t *mem, fota_buf_t *code, fota_str_t text)
 
     if (fota_filter_parse(mem, text, &tree, &err) != FOTA_OK
         || fota_filter_compile(mem, tree, &groups, code, &err) != FOTA_OK
-        || fota_filter_sql(mem, tree, &prop_map, &groups, &sql, &err)
+        || fota_filter_sql(mem, tree, &fota_device_map, &groups, &sql, &err)
            != FOTA_OK)
     {
         (void) printf("%.*s\ncolumn %zu: %s\n", (int) text.len,
