@@ -11,7 +11,6 @@ from support.stack_edge import SLOW
 CHANGES = 200
 LIMIT = 1.0
 EVERY = 0.01        # a look at the edge: often enough for LIMIT
-ROUNDS = 3
 
 
 def changes(fleet, edge, rollout):
@@ -35,21 +34,14 @@ def changes(fleet, edge, rollout):
 
 
 def test_policy_change_is_visible_within_a_second(stack):
-    """A lost wake-up is late in every round, a busy machine is not."""
     fleet = stack.fleet("fast")
     fleet.firmware("1.1.0", image(50000, 20))
     rollout = fleet.rollout("1.1.0")
     fleet.wait_offer()
-    said = []
 
-    for _ in range(ROUNDS):
-        times = changes(fleet, stack.edges[0], rollout)
-        p50, p99 = times[CHANGES // 2 - 1], times[CHANGES * 99 // 100 - 1]
-        said.append("p50 %.0f ms, p99 %.0f ms, max %.0f ms"
-                    % (p50 * 1e3, p99 * 1e3, times[-1] * 1e3))
-        print("policy change visible, call of the API included: " + said[-1])
-        assert p50 <= LIMIT / 2 * SLOW, said
-        if p99 <= LIMIT * SLOW:
-            return
-
-    raise AssertionError(said)
+    times = changes(fleet, stack.edges[0], rollout)
+    p50, p99 = times[CHANGES // 2 - 1], times[CHANGES * 99 // 100 - 1]
+    said = "p50 %.0f ms, p99 %.0f ms, max %.0f ms" % (
+        p50 * 1e3, p99 * 1e3, times[-1] * 1e3)
+    print("policy change visible, call of the API included: " + said)
+    assert p50 <= LIMIT / 2 * SLOW and p99 <= LIMIT * SLOW, said
