@@ -355,8 +355,10 @@ def test_full_store(own_stack, cramped):
     a = get(edge, offer)
     assert a.status == 200 and a.body == data, "from the origin"
 
+    # The agent looks at its disk every 30 s, and whenever artifacts change.
     fills["store"](False)
-    wait_for("the file", lambda: edge.has(sha(data)), 90, every=0.2)
+    fleet.firmware("1.2.0", image(1000, 73))
+    wait_for("the file", lambda: edge.has(sha(data)), 20)
     a = get(edge, fleet.offered(edge))
     assert a.status == 200 and a.body == data
 
