@@ -12,9 +12,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -24,11 +24,10 @@ BUILD = os.environ.get('FOTA_BUILD', os.path.join(TOP, 'build'))
 NGINX = os.environ.get('FOTA_NGINX', 'nginx')
 WARM_UP = 1
 
+# What the tests of tests/e2e know about servers of their own.
+sys.path.insert(0, os.path.join(TOP, 'tests', 'e2e'))
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+from support.ports import free_port  # noqa: E402,F401
 
 
 def cpu_ns(pid):
