@@ -7,18 +7,16 @@
 #include <stdio.h>
 
 #include "admin_init.h"
+#include "feed.h"
 #include "fota_encode.h"
-#include "fota_sync.h"
 #include "outbox.h"
 #include "secret.h"
 #include "tx.h"
 
 
-static int fota_admin_feed(fota_db_t *db);
 static int fota_admin_sync_key(fota_server_t *server, fota_db_t *db);
 static int fota_admin_token(fota_db_t *db, bool another,
     char token[FOTA_PAT_TEXT_MAX]);
-static int fota_admin_exists(fota_db_t *db, const char *sql, bool *there);
 
 
 int
@@ -55,7 +53,7 @@ fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
     rc = fota_db_begin(db);
 
     if (rc == FOTA_OK) {
-        rc = fota_admin_feed(db);
+        rc = fota_feed_create(db);
     }
 
     if (rc == FOTA_OK) {
@@ -90,77 +88,19 @@ fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
 }
 
 
-static int
-fota_admin_exists(fota_db_t *db, const char *sql, bool *there)
-{
-    int           rc;
-    fota_rows_t  *rows;
-
-    rc = fota_db_query(db, &rows, sql, "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    *there = rc == FOTA_OK;
-    fota_db_rows_end(rows);
-
-    return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
-}
-
-
-static int
-fota_admin_feed(fota_db_t *db)
-{
-    int       rc;
-    bool      there;
-    uint8_t   chain[32];
-    uint64_t  epoch;
-
-    rc = fota_admin_exists(db, "SELECT id FROM feed WHERE id = 1 FOR UPDATE",
-                           &there);
-    if (rc != FOTA_OK || there) {
-        return rc;
-    }
-
-    do {
-        rc = fota_random(&epoch, sizeof(epoch));
-    } while (rc == FOTA_OK && epoch == 0);
-
-    if (rc == FOTA_OK) {
-        rc = fota_chain_start(chain, epoch);
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_exec(db, "INSERT INTO feed (id, epoch, seq, chain)"
-                          " VALUES (1, ?, 0, ?)", "us", epoch,
-                          fota_slice(chain, 32));
-    }
-
-    return rc;
-}
-
-
 int
 fota_admin_group(fota_server_t *server, fota_db_t *db, uint16_t id,
     fota_str_t name, bool root)
 {
-    int           rc;
-    char          label[32];
-    size_t        len;
-    uint8_t       key[32], sealed[FOTA_SECRET_SEALED], bytes[FOTA_KEY_MAX];
-    fota_rows_t  *rows;
+    int      rc;
+    bool     there;
+    char     label[32];
+    size_t   len;
+    uint8_t  key[32], sealed[FOTA_SECRET_SEALED], bytes[FOTA_KEY_MAX];
 
-    rc = fota_db_query(db, &rows, "SELECT id FROM node_group WHERE id = ?",
-                       "u", (uint64_t) id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    fota_db_rows_end(rows);
-
-    if (rc != FOTA_NOTFOUND) {
+    rc = fota_db_exists(db, &there, "SELECT 1 FROM node_group WHERE id = ?",
+                        "u", (uint64_t) id);
+    if (rc != FOTA_OK || there) {
         return rc;
     }
 
@@ -207,8 +147,8 @@ fota_admin_sync_key(fota_server_t *server, fota_db_t *db)
     bool     there;
     uint8_t  sec[32], pub[32];
 
-    rc = fota_admin_exists(db, "SELECT kid FROM secret_key WHERE kind = 100"
-                           " AND scope = 0 FOR UPDATE", &there);
+    rc = fota_db_exists(db, &there, "SELECT 1 FROM secret_key"
+                        " WHERE kind = 100 AND scope = 0 FOR UPDATE", "");
     if (rc != FOTA_OK || there) {
         return rc;
     }
@@ -234,8 +174,8 @@ fota_admin_token(fota_db_t *db, bool another, char token[FOTA_PAT_TEXT_MAX])
     uint8_t  hash[32];
 
     if (!another) {
-        rc = fota_admin_exists(db, "SELECT id FROM api_token WHERE"
-                 " tenant_id = 0 AND revoked = 0 LIMIT 1 FOR UPDATE", &there);
+        rc = fota_db_exists(db, &there, "SELECT 1 FROM api_token WHERE"
+                 " tenant_id = 0 AND revoked = 0 LIMIT 1 FOR UPDATE", "");
         if (rc != FOTA_OK || there) {
             return rc;
         }

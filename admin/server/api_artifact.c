@@ -393,10 +393,10 @@ fota_artifact_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK) {
-        rc = fota_number(req->db, &n, "SELECT COUNT(*) FROM artifact a"
+        rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM artifact a"
                  " JOIN product p ON p.tenant_id = a.tenant_id"
                  " AND p.id = a.product_id WHERE a.tenant_id = ?"
-                 " AND p.name = ?", "us", req->tenant_id,
+                 " AND p.name = ?", "us", fota_u64(req->tenant_id),
                  fota_req_param(req, "product"));
     }
 
@@ -465,23 +465,11 @@ fota_artifact_create(fota_req_t *req)
 static int
 fota_artifact_product(fota_req_t *req, uint64_t id, uint64_t *product)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int  rc;
 
-    rc = fota_db_query(req->db, &rows, "SELECT product_id FROM artifact"
-                       " WHERE tenant_id = ? AND id = ? FOR UPDATE", "uu",
-                       fota_u64(req->tenant_id), id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *product = fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
+    rc = fota_db_number(req->db, product, "SELECT product_id FROM artifact"
+                        " WHERE tenant_id = ? AND id = ? FOR UPDATE", "uu",
+                        fota_u64(req->tenant_id), id);
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, "artifact") : rc;
 }

@@ -308,8 +308,8 @@ fota_device_attrs(fota_req_t *req, uint64_t id)
         }
     }
 
-    rc = fota_number_of(req->db, &n, "SELECT COUNT(*) FROM device_attr"
-                        " WHERE device_id = ?", id);
+    rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM device_attr"
+                        " WHERE device_id = ?", "u", id);
 
     if (rc == FOTA_OK && n > 2 * FOTA_ATTRS_MAX) {
         (void) fota_res_problem(req, 400, "field_limit", "attributes",

@@ -256,10 +256,10 @@ fota_firmware_insert(fota_req_t *req, void *data)
     rc = fota_find_product(req, name, &product);
 
     if (rc == FOTA_OK) {
-        rc = fota_number(req->db, &n, "SELECT COUNT(*) FROM firmware f"
+        rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM firmware f"
                  " JOIN product p ON p.tenant_id = f.tenant_id"
                  " AND p.id = f.product_id WHERE f.tenant_id = ?"
-                 " AND p.name = ?", "us", req->tenant_id, name);
+                 " AND p.name = ?", "us", fota_u64(req->tenant_id), name);
     }
 
     if (rc != FOTA_OK) {
@@ -365,16 +365,15 @@ fota_firmware_update(fota_req_t *req, void *data)
 static int
 fota_firmware_remove(fota_req_t *req, void *data)
 {
-    int           rc;
-    bool          used;
-    json_t       *before;
-    uint32_t      product, id;
-    fota_rows_t  *rows;
+    int        rc;
+    bool       used;
+    json_t    *before;
+    uint32_t   product, id;
 
     rc = fota_firmware_param(req, &product, &id);
 
     if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT 1 FROM artifact"
+        rc = fota_db_exists(req->db, &used, "SELECT 1 FROM artifact"
                  " WHERE tenant_id = ? AND (firmware_id = ? OR from_id = ?)"
                  " UNION ALL SELECT 1 FROM rollout WHERE tenant_id = ?"
                  " AND target_id = ? LIMIT 1", "uuuuu",
@@ -385,9 +384,6 @@ fota_firmware_remove(fota_req_t *req, void *data)
     if (rc != FOTA_OK) {
         return rc;
     }
-
-    used = fota_db_row(rows) == FOTA_OK;
-    fota_db_rows_end(rows);
 
     if (used) {
         (void) fota_res_problem(req, 409, "firmware_in_use", NULL,

@@ -87,8 +87,9 @@ fota_gateway_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK) {
-        rc = fota_number_of(req->db, &have, "SELECT COUNT(*) FROM"
-                            " tenant_gateway WHERE tenant_id = ?", id);
+        rc = fota_db_number(req->db, &have, "SELECT COUNT(*) FROM"
+                            " tenant_gateway WHERE tenant_id = ?", "u",
+                            fota_u64(id));
     }
 
     if (rc != FOTA_OK) {

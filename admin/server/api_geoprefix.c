@@ -165,14 +165,11 @@ fota_geoprefix_write(fota_req_t *req, void *data)
     in = data;
 
     if (in->group != 0) {
-        rc = fota_db_query(req->db, &rows, "SELECT 1 FROM node_group"
-                           " WHERE id = ?", "u", in->group);
+        rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
+                            " WHERE id = ?", "u", in->group);
         if (rc != FOTA_OK) {
             return rc;
         }
-
-        there = fota_db_row(rows) == FOTA_OK;
-        fota_db_rows_end(rows);
 
         if (!there) {
             return fota_unknown(req, "node_group");

@@ -92,23 +92,13 @@ fota_keyring_scope(fota_req_t *req, uint64_t *scope)
 static int
 fota_keyring_next_kid(fota_req_t *req, uint64_t scope, uint16_t *kid)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  v;
 
-    rc = fota_db_query(req->db, &rows, "SELECT kid FROM secret_key"
+    rc = fota_db_number(req->db, &v, "SELECT kid FROM secret_key"
              " WHERE kind = ? AND scope = ? AND state = ? FOR UPDATE", "uuu",
              fota_u64(FOTA_KEY_DOWNLOAD), scope, fota_u64(FOTA_KEY_NEXT));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *kid = (uint16_t) fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
+    *kid = (uint16_t) v;
 
     return rc;
 }
@@ -117,23 +107,19 @@ fota_keyring_next_kid(fota_req_t *req, uint64_t scope, uint16_t *kid)
 static int
 fota_keyring_make(fota_req_t *req, void *data)
 {
-    int           rc;
-    bool          there;
-    uint8_t       secret[32];
-    uint16_t      kid;
-    uint64_t     *scope;
-    fota_rows_t  *rows;
+    int        rc;
+    bool       there;
+    uint8_t    secret[32];
+    uint16_t   kid;
+    uint64_t  *scope;
 
     scope = data;
 
-    rc = fota_db_query(req->db, &rows, "SELECT 1 FROM node_group"
-                       " WHERE id = ? AND id > 0", "u", *scope);
+    rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
+                        " WHERE id = ? AND id > 0", "u", *scope);
     if (rc != FOTA_OK) {
         return rc;
     }
-
-    there = fota_db_row(rows) == FOTA_OK;
-    fota_db_rows_end(rows);
 
     if (!there) {
         return fota_unknown(req, "group");

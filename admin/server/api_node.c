@@ -261,20 +261,16 @@ fota_node_check(fota_req_t *req, bool create)
 static int
 fota_node_write(fota_req_t *req, uint32_t id, json_t *v)
 {
-    int           rc;
-    bool          there;
-    char          asns[1024], tenants[1024], excluded[1024];
-    uint64_t      families;
-    fota_rows_t  *rows;
+    int       rc;
+    bool      there;
+    char      asns[1024], tenants[1024], excluded[1024];
+    uint64_t  families;
 
-    rc = fota_db_query(req->db, &rows, "SELECT 1 FROM node_group"
-                       " WHERE id = ? AND id > 0", "u", fota_mu(v, "group"));
+    rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
+                        " WHERE id = ? AND id > 0", "u", fota_mu(v, "group"));
     if (rc != FOTA_OK) {
         return rc;
     }
-
-    there = fota_db_row(rows) == FOTA_OK;
-    fota_db_rows_end(rows);
 
     if (!there) {
         return fota_unknown(req, "group");
@@ -519,23 +515,19 @@ fota_node_group_list(fota_req_t *req)
 static int
 fota_node_group_insert(fota_req_t *req, void *data)
 {
-    int           rc;
-    bool          there;
-    uint64_t     *id;
-    fota_str_t    name;
-    fota_rows_t  *rows;
+    int          rc;
+    bool         there;
+    uint64_t    *id;
+    fota_str_t   name;
 
     id = data;
     name = fota_ms(req->json, "name");
 
-    rc = fota_db_query(req->db, &rows, "SELECT 1 FROM node_group"
-                       " WHERE id = ?", "u", *id);
+    rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
+                        " WHERE id = ?", "u", *id);
     if (rc != FOTA_OK) {
         return rc;
     }
-
-    there = fota_db_row(rows) == FOTA_OK;
-    fota_db_rows_end(rows);
 
     if (there) {
         return fota_exists(req, "group", "id");

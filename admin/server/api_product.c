@@ -307,10 +307,11 @@ static int
 fota_product_remove(fota_req_t *req, void *data)
 {
     int          rc;
+    bool         used;
     size_t       i, len;
     json_t      *before;
     uint8_t      key[FOTA_KEY_MAX];
-    uint64_t     n, id;
+    uint64_t     id;
     fota_str_t   name;
 
     static const struct {
@@ -335,19 +336,13 @@ fota_product_remove(fota_req_t *req, void *data)
     id = fota_mu(before, "id");
 
     for (i = 0; i < 3; i++) {
-        fota_rows_t  *rows;
+        rc = fota_db_exists(req->db, &used, uses[i].sql, "uu",
+                            fota_u64(req->tenant_id), id);
 
-        rc = fota_db_query(req->db, &rows, uses[i].sql, "uu",
-                           fota_u64(req->tenant_id), id);
-        if (rc == FOTA_OK) {
-            n = fota_db_row(rows) == FOTA_OK;
-            fota_db_rows_end(rows);
-
-            if (n != 0) {
-                (void) fota_res_problem(req, 409, "product_in_use", NULL,
-                                        "the product has %s", uses[i].what);
-                rc = FOTA_EXISTS;
-            }
+        if (used) {
+            (void) fota_res_problem(req, 409, "product_in_use", NULL,
+                                    "the product has %s", uses[i].what);
+            rc = FOTA_EXISTS;
         }
 
         if (rc != FOTA_OK) {

@@ -150,8 +150,8 @@ fota_tenant_get(fota_req_t *req, uint64_t id, json_t **out)
 int
 fota_tenant_param(fota_req_t *req, uint32_t *id, fota_str_t *name)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  v;
 
     *name = fota_req_param(req, "tenant");
     *id = 0;
@@ -160,19 +160,9 @@ fota_tenant_param(fota_req_t *req, uint32_t *id, fota_str_t *name)
         return fota_unknown(req, "tenant");
     }
 
-    rc = fota_db_query(req->db, &rows, "SELECT id FROM tenant WHERE name = ?",
-                       "s", *name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *id = (uint32_t) fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
+    rc = fota_db_number(req->db, &v, "SELECT id FROM tenant WHERE name = ?",
+                        "s", *name);
+    *id = (uint32_t) v;
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, "tenant") : rc;
 }

@@ -140,27 +140,20 @@ static int
 fota_upload_known(fota_req_t *req, const uint8_t sha[32], uint64_t size,
     bool *known)
 {
-    int           rc;
-    char          path[4096];
-    fota_rows_t  *rows;
+    int       rc;
+    char      path[4096];
+    uint64_t  have;
 
     *known = false;
 
-    rc = fota_db_query(req->db, &rows, "SELECT size FROM artifact"
+    rc = fota_db_number(req->db, &have, "SELECT size FROM artifact"
              " WHERE tenant_id = ? AND sha256 = ? LIMIT 1", "us",
              fota_u64(req->tenant_id), fota_slice(sha, 32));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
 
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK && fota_db_u64(rows, 0) == size) {
+    if (rc == FOTA_OK && have == size) {
         fota_object_path(req->server, sha, path);
         *known = access(path, R_OK) == 0;
     }
-
-    fota_db_rows_end(rows);
 
     return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
 }
@@ -179,9 +172,9 @@ fota_upload_insert(fota_req_t *req, void *data)
     size = fota_mu(req->json, "size");
     (void) fota_hex_decode(sha, 32, fota_ms(req->json, "sha256"));
 
-    rc = fota_number(req->db, &n, "SELECT COUNT(*) FROM upload"
-                     " WHERE tenant_id = ? AND state = ?", "us",
-                     req->tenant_id, fota_cstr("open"));
+    rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM upload"
+                        " WHERE tenant_id = ? AND state = 'open'", "u",
+                        fota_u64(req->tenant_id));
 
     if (rc == FOTA_OK && n >= FOTA_UPLOAD_OPEN_MAX) {
         (void) fota_res_problem(req, 409, "upload_limit", NULL,

@@ -124,9 +124,7 @@ static int
 fota_scan_needs(fota_scan_t *s, fota_db_t *db, const fota_rollout_row_t *row,
     const fota_stage_row_t *stages, size_t nstages)
 {
-    int           rc;
-    size_t        i;
-    fota_rows_t  *rows;
+    size_t  i;
 
     s->need_groups = fota_scan_text(row->filter, "group");
 
@@ -144,19 +142,9 @@ fota_scan_needs(fota_scan_t *s, fota_db_t *db, const fota_rollout_row_t *row,
                           || (stages[i].test_only && s->test_group != 0);
     }
 
-    rc = fota_db_query(db, &rows, "SELECT 1 FROM rollout_device"
-                       " WHERE rollout_id = ? LIMIT 1", "u",
-                       fota_u64(row->id));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    s->has_rows = (rc == FOTA_OK);
-
-    fota_db_rows_end(rows);
-
-    return (rc == FOTA_NOTFOUND) ? FOTA_OK : rc;
+    return fota_db_exists(db, &s->has_rows, "SELECT 1 FROM rollout_device"
+                          " WHERE rollout_id = ? LIMIT 1", "u",
+                          fota_u64(row->id));
 }
 
 

@@ -232,8 +232,8 @@ fota_brake_tenant_tx(fota_req_t *req, void *data)
     level = data;
     name = fota_req_param(req, "tenant");
 
-    rc = fota_number(req->db, &id, "SELECT id FROM tenant"
-                     " WHERE id <> ? AND name = ?", "us", 0, name);
+    rc = fota_db_number(req->db, &id, "SELECT id FROM tenant"
+                        " WHERE id <> 0 AND name = ?", "s", name);
 
     if (rc == FOTA_NOTFOUND
         || (rc == FOTA_OK && !req->platform && id != req->tenant_id))

@@ -133,8 +133,8 @@ static int
 fota_ctl_exhausted(fota_ctl_t *ctl, const fota_rollout_row_t *row,
     fota_rollout_counts_t *c)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  n;
 
     if (row->max_attempts == 0 || c->buckets[FOTA_B_FAILED] == 0
         || c->buckets[FOTA_B_NONE] > 0)
@@ -142,21 +142,11 @@ fota_ctl_exhausted(fota_ctl_t *ctl, const fota_rollout_row_t *row,
         return FOTA_OK;
     }
 
-    rc = fota_db_query(ctl->db, &rows, "SELECT COUNT(*) FROM rollout_device"
-                       " WHERE rollout_id = ? AND state = 'failed'"
-                       " AND attempts_failed >= ?", "uu", fota_u64(row->id),
-                       fota_u64(row->max_attempts));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        c->exhausted = fota_db_i64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
+    rc = fota_db_number(ctl->db, &n, "SELECT COUNT(*) FROM rollout_device"
+                        " WHERE rollout_id = ? AND state = 'failed'"
+                        " AND attempts_failed >= ?", "uu", fota_u64(row->id),
+                        fota_u64(row->max_attempts));
+    c->exhausted = (int64_t) n;
 
     return rc;
 }

@@ -87,6 +87,17 @@ int fota_db_query(fota_db_t *db, fota_rows_t **rows, const char *sql,
 int fota_db_stream(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const char *types, ...);
 
+/*
+ * The first cell of the only row as a number: FOTA_NOTFOUND without a row.
+ * *out is 0 unless it was read.
+ */
+int fota_db_number(fota_db_t *db, uint64_t *out, const char *sql,
+    const char *types, ...);
+
+/* Whether the query has a row; *there is false when it fails. */
+int fota_db_exists(fota_db_t *db, bool *there, const char *sql,
+    const char *types, ...);
+
 typedef struct {
     char         type;          /* as above */
     int64_t      i;

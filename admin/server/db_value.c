@@ -15,6 +15,10 @@
 
 static size_t fota_db_collect(fota_db_arg_t *args, const char *types,
     va_list ap);
+static int fota_db_open(fota_db_t *db, fota_rows_t **rows, const char *sql,
+    const char *types, va_list ap, bool stream);
+static int fota_db_first(fota_db_t *db, uint64_t *out, const char *sql,
+    const char *types, va_list ap);
 
 
 static size_t
@@ -75,19 +79,31 @@ fota_db_exec(fota_db_t *db, const char *sql, const char *types, ...)
 }
 
 
+static int
+fota_db_open(fota_db_t *db, fota_rows_t **rows, const char *sql,
+    const char *types, va_list ap, bool stream)
+{
+    size_t         n;
+    fota_db_arg_t  args[strlen(types) + 1];
+
+    n = fota_db_collect(args, types, ap);
+
+    return fota_db_open_rows(db, rows, sql, args, n, stream);
+}
+
+
 int
 fota_db_query(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const char *types, ...)
 {
-    size_t         n;
-    va_list        ap;
-    fota_db_arg_t  args[strlen(types) + 1];
+    int      rc;
+    va_list  ap;
 
     va_start(ap, types);
-    n = fota_db_collect(args, types, ap);
+    rc = fota_db_open(db, rows, sql, types, ap, false);
     va_end(ap);
 
-    return fota_db_open_rows(db, rows, sql, args, n, false);
+    return rc;
 }
 
 
@@ -95,15 +111,73 @@ int
 fota_db_stream(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const char *types, ...)
 {
-    size_t         n;
-    va_list        ap;
-    fota_db_arg_t  args[strlen(types) + 1];
+    int      rc;
+    va_list  ap;
 
     va_start(ap, types);
-    n = fota_db_collect(args, types, ap);
+    rc = fota_db_open(db, rows, sql, types, ap, true);
     va_end(ap);
 
-    return fota_db_open_rows(db, rows, sql, args, n, true);
+    return rc;
+}
+
+
+static int
+fota_db_first(fota_db_t *db, uint64_t *out, const char *sql,
+    const char *types, va_list ap)
+{
+    int           rc;
+    fota_rows_t  *rows;
+
+    *out = 0;
+
+    rc = fota_db_open(db, &rows, sql, types, ap, false);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    rc = fota_db_row(rows);
+
+    if (rc == FOTA_OK) {
+        *out = fota_db_u64(rows, 0);
+    }
+
+    fota_db_rows_end(rows);
+
+    return rc;
+}
+
+
+int
+fota_db_number(fota_db_t *db, uint64_t *out, const char *sql,
+    const char *types, ...)
+{
+    int      rc;
+    va_list  ap;
+
+    va_start(ap, types);
+    rc = fota_db_first(db, out, sql, types, ap);
+    va_end(ap);
+
+    return rc;
+}
+
+
+int
+fota_db_exists(fota_db_t *db, bool *there, const char *sql,
+    const char *types, ...)
+{
+    int       rc;
+    va_list   ap;
+    uint64_t  cell;
+
+    va_start(ap, types);
+    rc = fota_db_first(db, &cell, sql, types, ap);
+    va_end(ap);
+
+    *there = rc == FOTA_OK;
+
+    return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
 }
 
 
@@ -236,28 +310,22 @@ fota_db_str(fota_rows_t *rows, unsigned col)
 int
 fota_db_lock(fota_db_t *db, const char *name, unsigned wait_s)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  got;
 
-    rc = fota_db_query(db, &rows, "SELECT GET_LOCK(?, ?)", "zu", name,
-                       (uint64_t) wait_s);
+    rc = fota_db_number(db, &got, "SELECT GET_LOCK(?, ?)", "zu", name,
+                        (uint64_t) wait_s);
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_i64(rows, 0) == 1 ? FOTA_OK : FOTA_BUSY;
+    if (got != 1) {
+        return FOTA_BUSY;
     }
 
-    fota_db_rows_end(rows);
+    db->locks = 1;
 
-    if (rc == FOTA_OK) {
-        db->locks = 1;
-    }
-
-    return rc;
+    return FOTA_OK;
 }
 
 

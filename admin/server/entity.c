@@ -141,50 +141,6 @@ fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows, fota_item_pt item,
 }
 
 
-static int
-fota_number_row(int rc, fota_rows_t *rows, uint64_t *out)
-{
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *out = fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
-
-    return rc;
-}
-
-
-int
-fota_number(fota_db_t *db, uint64_t *out, const char *sql, const char *types,
-    uint64_t tenant, fota_str_t name)
-{
-    int           rc;
-    fota_rows_t  *rows;
-
-    rc = fota_db_query(db, &rows, sql, types, tenant, name);
-
-    return fota_number_row(rc, rows, out);
-}
-
-
-int
-fota_number_of(fota_db_t *db, uint64_t *out, const char *sql, uint64_t id)
-{
-    int           rc;
-    fota_rows_t  *rows;
-
-    rc = fota_db_query(db, &rows, sql, "u", id);
-
-    return fota_number_row(rc, rows, out);
-}
-
-
 int
 fota_unknown(fota_req_t *req, const char *kind)
 {
@@ -215,9 +171,12 @@ fota_find(fota_req_t *req, const char *kind, const char *sql, fota_str_t name,
 {
     int  rc;
 
+    *id = 0;
+
     rc = name.len == 0 || name.len > FOTA_ID_MAX
          ? FOTA_NOTFOUND
-         : fota_number(req->db, id, sql, "us", req->tenant_id, name);
+         : fota_db_number(req->db, id, sql, "us", fota_u64(req->tenant_id),
+                          name);
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, kind) : rc;
 }
@@ -231,7 +190,7 @@ fota_find_product(fota_req_t *req, fota_str_t name, uint32_t *id)
 
     rc = fota_find(req, "product", "SELECT id FROM product"
                    " WHERE tenant_id = ? AND name = ?", name, &v);
-    *id = rc == FOTA_OK ? (uint32_t) v : 0;
+    *id = (uint32_t) v;
 
     return rc;
 }
@@ -245,7 +204,7 @@ fota_find_group(fota_req_t *req, fota_str_t name, uint32_t *id)
 
     rc = fota_find(req, "group", "SELECT id FROM device_group"
                    " WHERE tenant_id = ? AND name = ?", name, &v);
-    *id = rc == FOTA_OK ? (uint32_t) v : 0;
+    *id = (uint32_t) v;
 
     return rc;
 }
@@ -264,24 +223,12 @@ fota_find_device(fota_req_t *req, fota_str_t ext_id, uint64_t *id)
 int
 fota_find_node(fota_req_t *req, fota_str_t name, uint32_t *id)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  v;
 
-    *id = 0;
-
-    rc = fota_db_query(req->db, &rows, "SELECT id FROM node WHERE name = ?",
-                       "s", name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *id = (uint32_t) fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
+    rc = fota_db_number(req->db, &v, "SELECT id FROM node WHERE name = ?",
+                        "s", name);
+    *id = (uint32_t) v;
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, "node") : rc;
 }
@@ -291,26 +238,14 @@ int
 fota_find_firmware(fota_req_t *req, uint32_t product, fota_str_t kind,
     fota_str_t version, uint32_t *id)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  v;
 
-    *id = 0;
-
-    rc = fota_db_query(req->db, &rows, "SELECT id FROM firmware"
+    rc = fota_db_number(req->db, &v, "SELECT id FROM firmware"
              " WHERE tenant_id = ? AND product_id = ? AND kind = ?"
              " AND version = ?", "uuss", fota_u64(req->tenant_id),
              fota_u64(product), kind, version);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *id = (uint32_t) fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
+    *id = (uint32_t) v;
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, "firmware") : rc;
 }

@@ -50,14 +50,6 @@ int fota_page_answer(fota_req_t *req, fota_rows_t *rows,
 int fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows,
     fota_item_pt item, json_t **out);
 
-/* Runs a query of one number; FOTA_NOTFOUND without a row. */
-int fota_number(fota_db_t *db, uint64_t *out, const char *sql,
-    const char *types, uint64_t tenant, fota_str_t name);
-
-/* The same with one id, as for "COUNT(*) ... WHERE id = ?". */
-int fota_number_of(fota_db_t *db, uint64_t *out, const char *sql,
-    uint64_t id);
-
 /*
  * Row ids by name within the tenant.  When there is none a 404 problem with
  * code "KIND_unknown" is set and FOTA_NOTFOUND returned.

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "feed.h"
+#include "fota_sync.h"
 #include "outbox.h"
 
 
@@ -85,6 +86,43 @@ fota_feed_read(fota_db_t *db, fota_feed_t *feed, bool lock)
     }
 
     fota_db_rows_end(rows);
+
+    return rc;
+}
+
+
+int
+fota_feed_create(fota_db_t *db)
+{
+    int       rc;
+    bool      there;
+    uint8_t   chain[32];
+    uint64_t  epoch;
+
+    rc = fota_db_exists(db, &there, "SELECT 1 FROM feed WHERE id = 1"
+                        " FOR UPDATE", "");
+    if (rc != FOTA_OK || there) {
+        return rc;
+    }
+
+    do {
+        rc = fota_random(&epoch, sizeof(epoch));
+    } while (rc == FOTA_OK && epoch == 0);
+
+    if (rc == FOTA_OK) {
+        rc = fota_chain_start(chain, epoch);
+    }
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_exec(db, "INSERT INTO feed (id, epoch, seq, chain,"
+                          " floor) VALUES (1, ?, 0, ?, 0)", "us", epoch,
+                          fota_slice(chain, sizeof(chain)));
+    }
+
+    if (rc == FOTA_OK) {
+        fota_log(FOTA_LOG_INFO, "the feed starts with epoch %016llx",
+                 (unsigned long long) epoch);
+    }
 
     return rc;
 }

@@ -26,6 +26,12 @@ typedef struct {
  */
 int fota_feed_read(fota_db_t *db, fota_feed_t *feed, bool lock);
 
+/*
+ * Begins an empty change log of a new epoch, unless there is one; within a
+ * transaction.
+ */
+int fota_feed_create(fota_db_t *db);
+
 /* Tells the long polls of this process. */
 void fota_feed_publish(const fota_feed_t *feed);
 

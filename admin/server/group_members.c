@@ -32,9 +32,8 @@ int
 fota_import_open(fota_req_t *req, fota_import_t **out)
 {
     int             rc;
-    bool            dynamic;
     uint32_t        id;
-    uint64_t        n;
+    uint64_t        dynamic;
     fota_import_t  *im;
 
     rc = fota_find_group(req, fota_req_param(req, "group"), &id);
@@ -42,16 +41,15 @@ fota_import_open(fota_req_t *req, fota_import_t **out)
         return rc;
     }
 
-    rc = fota_number(req->db, &n, "SELECT filter IS NOT NULL FROM"
-                     " device_group WHERE tenant_id = ? AND name = ?", "us",
-                     req->tenant_id, fota_req_param(req, "group"));
+    rc = fota_db_number(req->db, &dynamic, "SELECT filter IS NOT NULL FROM"
+                        " device_group WHERE tenant_id = ? AND name = ?",
+                        "us", fota_u64(req->tenant_id),
+                        fota_req_param(req, "group"));
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    dynamic = n != 0;
-
-    if (dynamic) {
+    if (dynamic != 0) {
         (void) fota_res_problem(req, 409, "group_dynamic", "group",
                                 "members of a dynamic group follow from its "
                                 "filter");

@@ -515,9 +515,6 @@ static int
 fota_ingest_step(fota_ingest_t *in, fota_ingest_rollout_t *o,
     const fota_ingest_record_t *r, bool *step)
 {
-    int           rc;
-    fota_rows_t  *rows;
-
     *step = false;
 
     if (r->state != FOTA_RS_SUCCEEDED || r->version.len == 0
@@ -527,21 +524,11 @@ fota_ingest_step(fota_ingest_t *in, fota_ingest_rollout_t *o,
         return FOTA_OK;
     }
 
-    rc = fota_db_query(in->db, &rows, "SELECT 1 FROM firmware"
-                       " WHERE tenant_id = ? AND product_id = ?"
-                       " AND kind = ? AND version = ?", "uuss",
-                       (uint64_t) o->tenant, (uint64_t) o->product, o->kind,
-                       r->version);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    *step = (rc == FOTA_OK);
-
-    fota_db_rows_end(rows);
-
-    return (rc == FOTA_NOTFOUND) ? FOTA_OK : rc;
+    return fota_db_exists(in->db, step, "SELECT 1 FROM firmware"
+                          " WHERE tenant_id = ? AND product_id = ?"
+                          " AND kind = ? AND version = ?", "uuss",
+                          (uint64_t) o->tenant, (uint64_t) o->product,
+                          o->kind, r->version);
 }
 
 

@@ -83,24 +83,14 @@ fota_job_disown(fota_server_t *server, fota_db_t *db)
 bool
 fota_job_owns(fota_server_t *server, fota_db_t *db, const char *job)
 {
-    bool          own;
-    char          name[FOTA_JOB_LOCK_MAX];
-    fota_rows_t  *rows;
+    char      name[FOTA_JOB_LOCK_MAX];
+    uint64_t  own;
 
     fota_job_lock_name(server, job, name);
 
-    if (fota_db_query(db, &rows, "SELECT IS_USED_LOCK(?) = CONNECTION_ID()",
-                      "z", name)
-        != FOTA_OK)
-    {
-        return false;
-    }
-
-    own = fota_db_row(rows) == FOTA_OK && fota_db_u64(rows, 0) == 1;
-
-    fota_db_rows_end(rows);
-
-    return own;
+    return fota_db_number(db, &own, "SELECT IS_USED_LOCK(?)"
+                          " = CONNECTION_ID()", "z", name) == FOTA_OK
+           && own == 1;
 }
 
 

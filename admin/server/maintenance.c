@@ -220,7 +220,6 @@ fota_maint_log(fota_server_t *server, fota_db_t *db)
     int64_t                before;
     uint64_t               floor;
     fota_feed_t            feed;
-    fota_rows_t           *rows;
     fota_snapshot_info_t   info;
 
     memset(&info, 0, sizeof(info));
@@ -237,17 +236,8 @@ fota_maint_log(fota_server_t *server, fota_db_t *db)
     before = fota_now_ms()
              - (int64_t) server->conf.change_log_hours * 3600 * 1000;
 
-    rc = fota_db_query(db, &rows, "SELECT MAX(seq) FROM change_log"
-                       " WHERE ts < ?", "i", before);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    floor = (rc == FOTA_OK) ? fota_db_u64(rows, 0) : 0;
-
-    fota_db_rows_end(rows);
-
+    rc = fota_db_number(db, &floor, "SELECT MAX(seq) FROM change_log"
+                        " WHERE ts < ?", "i", before);
     if (rc != FOTA_OK) {
         return rc;
     }

@@ -169,25 +169,16 @@ fota_migrate_read(fota_db_t *db, fota_migrate_t *m)
 int
 fota_migrate_check(fota_db_t *db, fota_migrate_t *m)
 {
-    int           rc;
-    bool          there;
-    fota_rows_t  *rows;
+    int   rc;
+    bool  there;
 
     m->error[0] = '\0';
 
-    rc = fota_db_query(db, &rows, "SELECT COUNT(*) FROM"
-                       " information_schema.tables WHERE table_schema ="
-                       " DATABASE() AND table_name = 'schema_version'", "");
+    rc = fota_db_exists(db, &there, "SELECT 1 FROM information_schema.tables"
+                        " WHERE table_schema = DATABASE()"
+                        " AND table_name = 'schema_version'", "");
     if (rc != FOTA_OK) {
         snprintf(m->error, sizeof(m->error), "%s", fota_db_error(db));
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    there = rc == FOTA_OK && fota_db_u64(rows, 0) > 0;
-    fota_db_rows_end(rows);
-
-    if (rc != FOTA_OK) {
         return rc;
     }
 

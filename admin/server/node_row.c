@@ -92,12 +92,11 @@ int
 fota_node_join(fota_req_t *req, json_t *list, bool tenants, char *out,
     size_t size)
 {
-    int           rc;
-    size_t        i;
-    json_t       *v;
-    uint64_t      id;
-    fota_buf_t    b;
-    fota_rows_t  *rows;
+    int          rc;
+    size_t       i;
+    json_t      *v;
+    uint64_t     id;
+    fota_buf_t   b;
 
     fota_buf_fixed(&b, out, size - 1);
 
@@ -116,15 +115,8 @@ fota_node_join(fota_req_t *req, json_t *list, bool tenants, char *out,
             continue;
         }
 
-        rc = fota_db_query(req->db, &rows, "SELECT id FROM tenant"
-                           " WHERE name = ?", "z", json_string_value(v));
-        if (rc != FOTA_OK) {
-            return rc;
-        }
-
-        rc = fota_db_row(rows);
-        id = rc == FOTA_OK ? fota_db_u64(rows, 0) : 0;
-        fota_db_rows_end(rows);
+        rc = fota_db_number(req->db, &id, "SELECT id FROM tenant"
+                            " WHERE name = ?", "z", json_string_value(v));
 
         if (rc == FOTA_NOTFOUND) {
             return fota_unknown(req, "tenant");

@@ -51,22 +51,12 @@ static json_t *fota_plan_json(fota_plan_t *p, int64_t took);
 static int
 fota_plan_capacity(fota_req_t *req, uint64_t *bps)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  mbps;
 
-    rc = fota_db_query(req->db, &rows, "SELECT COALESCE(SUM(cap_mbps), 0)"
-                       " FROM node WHERE state = 'up'", "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *bps = fota_db_u64(rows, 0) * 1000000 / 8;
-    }
-
-    fota_db_rows_end(rows);
+    rc = fota_db_number(req->db, &mbps, "SELECT COALESCE(SUM(cap_mbps), 0)"
+                        " FROM node WHERE state = 'up'", "");
+    *bps = mbps * 1000000 / 8;
 
     return rc;
 }

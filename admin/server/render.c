@@ -48,22 +48,12 @@ fota_render_one_device(fota_render_t *r, fota_str_t key, fota_buf_t *out)
     int                    rc;
     size_t                 n;
     uint64_t               id;
-    fota_rows_t           *rows;
     fota_render_device_t  *d;
 
-    rc = fota_db_query(r->db, &rows, "SELECT id FROM device"
-                       " WHERE tenant_id = ? AND ext_id = ?", "us",
-                       (uint64_t) fota_be32(key.data),
-                       fota_slice(key.data + 4, key.len - 4));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    id = (rc == FOTA_OK) ? fota_db_u64(rows, 0) : 0;
-
-    fota_db_rows_end(rows);
-
+    rc = fota_db_number(r->db, &id, "SELECT id FROM device"
+                        " WHERE tenant_id = ? AND ext_id = ?", "us",
+                        (uint64_t) fota_be32(key.data),
+                        fota_slice(key.data + 4, key.len - 4));
     if (rc != FOTA_OK) {
         return rc;
     }

@@ -103,26 +103,11 @@ static int
 fota_rollback_running(fota_req_t *req, const fota_rollout_form_t *form,
     uint64_t *n)
 {
-    int           rc;
-    fota_rows_t  *rows;
-
-    rc = fota_db_query(req->db, &rows, "SELECT COUNT(*) FROM device"
-                       " WHERE tenant_id = ? AND product_id = ?"
-                       " AND version = ?", "uus", fota_u64(form->row.tenant),
-                       fota_u64(form->row.product), form->target);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-
-    if (rc == FOTA_OK) {
-        *n = fota_db_u64(rows, 0);
-    }
-
-    fota_db_rows_end(rows);
-
-    return rc;
+    return fota_db_number(req->db, n, "SELECT COUNT(*) FROM device"
+                          " WHERE tenant_id = ? AND product_id = ?"
+                          " AND version = ?", "uus",
+                          fota_u64(form->row.tenant),
+                          fota_u64(form->row.product), form->target);
 }
 
 

@@ -112,9 +112,9 @@ fota_start_tx(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK) {
-        rc = fota_number(req->db, &above, "SELECT approve_above FROM tenant"
-                         " WHERE id = ?", "u", req->tenant_id,
-                         fota_cstr(""));
+        rc = fota_db_number(req->db, &above, "SELECT approve_above"
+                            " FROM tenant WHERE id = ?", "u",
+                            fota_u64(req->tenant_id));
     }
 
     if (rc == FOTA_OK && above != 0 && total > above

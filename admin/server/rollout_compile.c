@@ -35,21 +35,12 @@ static int
 fota_group_names_load(fota_group_names_t *g)
 {
     int                rc;
-    size_t             cap;
+    uint64_t           cap;
     fota_rows_t       *rows;
     fota_group_row_t  *row;
 
-    rc = fota_db_query(g->db, &rows, "SELECT COUNT(*) FROM device_group"
-                       " WHERE tenant_id = ?", "u", (uint64_t) g->tenant);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    cap = (rc == FOTA_OK) ? (size_t) fota_db_u64(rows, 0) : 0;
-
-    fota_db_rows_end(rows);
-
+    rc = fota_db_number(g->db, &cap, "SELECT COUNT(*) FROM device_group"
+                        " WHERE tenant_id = ?", "u", (uint64_t) g->tenant);
     if (rc != FOTA_OK) {
         return rc;
     }

@@ -203,20 +203,12 @@ fota_secret_publish(fota_db_t *db, unsigned kind, uint32_t scope,
 int
 fota_secret_next(fota_db_t *db, unsigned kind, uint32_t scope, uint16_t *kid)
 {
-    int           rc;
-    uint64_t      last;
-    fota_rows_t  *rows;
+    int       rc;
+    uint64_t  last;
 
-    rc = fota_db_query(db, &rows, "SELECT kid FROM secret_key WHERE kind = ?"
+    rc = fota_db_number(db, &last, "SELECT kid FROM secret_key WHERE kind = ?"
              " AND scope = ? ORDER BY kid DESC LIMIT 1 FOR UPDATE", "uu",
              (uint64_t) kind, (uint64_t) scope);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    last = rc == FOTA_OK ? fota_db_u64(rows, 0) : 0;
-    fota_db_rows_end(rows);
 
     if (rc != FOTA_OK && rc != FOTA_NOTFOUND) {
         return rc;

@@ -261,9 +261,6 @@ fota_sequencer_ready(fota_sequencer_t *q)
 {
     int            rc;
     bool           anew, zones;
-    uint8_t        chain[32];
-    uint64_t       epoch;
-    fota_feed_t    feed;
     fota_arena_t   arena;
     fota_render_t  r;
 
@@ -276,26 +273,7 @@ fota_sequencer_ready(fota_sequencer_t *q)
     rc = fota_db_begin(q->db);
 
     if (rc == FOTA_OK) {
-        rc = fota_feed_read(q->db, &feed, true);
-    }
-
-    if (rc == FOTA_NOTFOUND) {
-
-        do {
-            rc = fota_random(&epoch, sizeof(epoch));
-        } while (rc == FOTA_OK && epoch == 0);
-
-        if (rc == FOTA_OK) {
-            rc = fota_chain_start(chain, epoch);
-        }
-
-        if (rc == FOTA_OK) {
-            rc = fota_db_exec(q->db, "INSERT INTO feed (id, epoch, seq,"
-                              " chain, floor) VALUES (1, ?, 0, ?, 0)", "us",
-                              epoch, fota_slice(chain, sizeof(chain)));
-            fota_log(FOTA_LOG_INFO, "the feed starts with epoch %016llx",
-                     (unsigned long long) epoch);
-        }
+        rc = fota_feed_create(q->db);
     }
 
     anew = false;
@@ -456,27 +434,18 @@ static int
 fota_sequencer_limits(fota_sequencer_t *q, fota_seq_t *s)
 {
     int           rc;
-    uint32_t      up;
-    uint8_t       key[FOTA_KEY_MAX];
     size_t        len;
+    uint8_t       key[FOTA_KEY_MAX];
+    uint64_t      up;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(q->db, &rows,
-                       "SELECT COUNT(*) FROM node WHERE state = 'up'", "");
+    rc = fota_db_number(q->db, &up,
+                        "SELECT COUNT(*) FROM node WHERE state = 'up'", "");
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    rc = fota_db_row(rows);
-    up = (rc == FOTA_OK) ? (uint32_t) fota_db_u64(rows, 0) : 0;
-
-    fota_db_rows_end(rows);
-
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    s->render.up_nodes = (up == 0) ? 1 : up;
+    s->render.up_nodes = (up == 0) ? 1 : (uint32_t) up;
 
     if (q->up_nodes == s->render.up_nodes) {
         return FOTA_OK;
@@ -587,26 +556,16 @@ static int
 fota_sequencer_round(fota_sequencer_t *q, bool *more)
 {
     int           rc;
-    bool          empty;
+    bool          filled;
     fota_seq_t    s;
     fota_feed_t   feed;
-    fota_rows_t  *rows;
     fota_arena_t  arena;
 
     *more = false;
 
-    rc = fota_db_query(q->db, &rows, "SELECT 1 FROM outbox LIMIT 1", "");
-    if (rc != FOTA_OK) {
+    rc = fota_db_exists(q->db, &filled, "SELECT 1 FROM outbox LIMIT 1", "");
+    if (rc != FOTA_OK || !filled) {
         return rc;
-    }
-
-    rc = fota_db_row(rows);
-    empty = (rc == FOTA_NOTFOUND);
-
-    fota_db_rows_end(rows);
-
-    if (rc != FOTA_OK) {
-        return empty ? FOTA_OK : rc;
     }
 
     memset(&s, 0, sizeof(fota_seq_t));

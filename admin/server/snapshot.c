@@ -471,11 +471,11 @@ static bool
 fota_snapshot_stale(fota_server_t *server, fota_db_t *db, unsigned looks)
 {
     int                    rc;
+    bool                   filled;
     char                   path[FOTA_SNAPSHOT_PATH];
     int64_t                age;
     uint64_t               behind;
     fota_feed_t            feed;
-    fota_rows_t           *rows;
     fota_snapshot_info_t   info;
 
     if (fota_feed_read(db, &feed, false) != FOTA_OK) {
@@ -488,17 +488,10 @@ fota_snapshot_stale(fota_server_t *server, fota_db_t *db, unsigned looks)
 
         /* The first one is worth waiting for what is being published. */
 
-        if (fota_db_query(db, &rows, "SELECT 1 FROM outbox LIMIT 1", "")
-            != FOTA_OK)
-        {
-            return false;
-        }
+        rc = fota_db_exists(db, &filled, "SELECT 1 FROM outbox LIMIT 1", "");
 
-        rc = fota_db_row(rows);
-        fota_db_rows_end(rows);
-
-        return feed.seq != 0
-               && (rc == FOTA_NOTFOUND || looks >= FOTA_SNAPSHOT_LOOKS);
+        return rc == FOTA_OK && feed.seq != 0
+               && (!filled || looks >= FOTA_SNAPSHOT_LOOKS);
     }
 
     if (rc != FOTA_OK) {

@@ -18,25 +18,6 @@
 
 
 static int
-fota_sync_key_number(fota_db_t *db, const char *sql, uint64_t *n)
-{
-    int           rc;
-    fota_rows_t  *rows;
-
-    rc = fota_db_query(db, &rows, sql, "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    *n = (rc == FOTA_OK) ? fota_db_u64(rows, 0) : 0;
-    fota_db_rows_end(rows);
-
-    return rc;
-}
-
-
-static int
 fota_sync_key_make(fota_server_t *server, fota_db_t *db, uint64_t *kid,
     const char **why)
 {
@@ -44,9 +25,8 @@ fota_sync_key_make(fota_server_t *server, fota_db_t *db, uint64_t *kid,
     uint8_t   sec[32], pub[32];
     uint64_t  n;
 
-    rc = fota_sync_key_number(db, "SELECT COUNT(*) FROM secret_key"
-                              " WHERE kind = 100 AND scope = 0 AND state = 0",
-                              &n);
+    rc = fota_db_number(db, &n, "SELECT COUNT(*) FROM secret_key"
+                        " WHERE kind = 100 AND scope = 0 AND state = 0", "");
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -56,9 +36,9 @@ fota_sync_key_make(fota_server_t *server, fota_db_t *db, uint64_t *kid,
         return FOTA_EXISTS;
     }
 
-    rc = fota_sync_key_number(db, "SELECT COALESCE(MAX(kid), 0) + 1"
-                              " FROM secret_key WHERE kind = 100"
-                              " AND scope = 0", kid);
+    rc = fota_db_number(db, kid, "SELECT COALESCE(MAX(kid), 0) + 1"
+                        " FROM secret_key WHERE kind = 100 AND scope = 0",
+                        "");
 
     if (rc == FOTA_OK && *kid > UINT16_MAX) {
         *why = "numbers of keys are used up";
@@ -85,9 +65,9 @@ fota_sync_key_use(fota_db_t *db, uint64_t *kid, const char **why)
 {
     int  rc;
 
-    rc = fota_sync_key_number(db, "SELECT kid FROM secret_key WHERE"
-                              " kind = 100 AND scope = 0 AND state = 0"
-                              " FOR UPDATE", kid);
+    rc = fota_db_number(db, kid, "SELECT kid FROM secret_key WHERE"
+                        " kind = 100 AND scope = 0 AND state = 0"
+                        " FOR UPDATE", "");
     if (rc == FOTA_NOTFOUND) {
         *why = "there is no next key; --next makes one";
     }

@@ -104,22 +104,12 @@ fota_wrap_keys(fota_req_t *req, unsigned group, json_t *list)
 int
 fota_sync_keys(fota_req_t *req)
 {
-    int           rc;
-    json_t       *list;
-    unsigned      group;
-    fota_rows_t  *rows;
+    int        rc;
+    json_t    *list;
+    uint64_t   group;
 
-    rc = fota_db_query(req->db, &rows, "SELECT group_id FROM node"
-                       " WHERE id = ?", "u", (uint64_t) req->node_id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    group = (rc == FOTA_OK) ? (unsigned) fota_db_u64(rows, 0) : 0;
-
-    fota_db_rows_end(rows);
-
+    rc = fota_db_number(req->db, &group, "SELECT group_id FROM node"
+                        " WHERE id = ?", "u", (uint64_t) req->node_id);
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -129,7 +119,7 @@ fota_sync_keys(fota_req_t *req)
         return FOTA_NOMEM;
     }
 
-    rc = fota_wrap_keys(req, group, list);
+    rc = fota_wrap_keys(req, (unsigned) group, list);
 
     if (rc != FOTA_OK) {
         json_decref(list);

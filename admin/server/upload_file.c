@@ -425,7 +425,6 @@ fota_upload_clean_objects(fota_server_t *server, fota_db_t *db,
     char            path[4096];
     uint8_t         sha[32];
     struct stat     st;
-    fota_rows_t    *rows;
     struct dirent  *d;
 
     snprintf(path, sizeof(path), "%s/objects", server->conf.data_dir);
@@ -450,17 +449,14 @@ fota_upload_clean_objects(fota_server_t *server, fota_db_t *db,
             continue;
         }
 
-        if (fota_db_query(db, &rows, "SELECT 1 FROM artifact WHERE sha256 = ?"
-                          " UNION ALL SELECT 1 FROM upload WHERE sha256 = ?"
-                          " AND state = 'complete' LIMIT 1", "ss",
-                          fota_slice(sha, 32), fota_slice(sha, 32))
+        if (fota_db_exists(db, &used, "SELECT 1 FROM artifact"
+                           " WHERE sha256 = ? UNION ALL SELECT 1 FROM upload"
+                           " WHERE sha256 = ? AND state = 'complete' LIMIT 1",
+                           "ss", fota_slice(sha, 32), fota_slice(sha, 32))
             != FOTA_OK)
         {
             break;
         }
-
-        used = fota_db_row(rows) != FOTA_NOTFOUND;
-        fota_db_rows_end(rows);
 
         if (!used && unlink(path) == 0) {
             fota_log(FOTA_LOG_INFO, "removed the object %s, nothing refers "
