@@ -197,6 +197,61 @@ fota_spool_record_decode(fota_rd_t *rd, fota_spool_record_t *r)
 }
 
 
+int
+fota_spool_record_peek(fota_str_t data, uint64_t *seq, uint64_t *recv_ms)
+{
+    uint32_t   magic, len;
+    fota_rd_t  rd;
+
+    fota_rd_init(&rd, data);
+
+    magic = fota_rd_u32(&rd);
+    len = fota_rd_u32(&rd);
+    (void) fota_rd_u32(&rd);
+    *seq = fota_rd_u64(&rd);
+    (void) fota_rd_bytes(&rd, 16);
+    *recv_ms = fota_rd_u64(&rd);
+
+    if (rd.status != FOTA_OK) {
+        return rd.status;
+    }
+
+    return (magic == FOTA_SPOOL_MAGIC && len <= FOTA_SPOOL_PAYLOAD_MAX)
+           ? FOTA_OK : FOTA_CORRUPT;
+}
+
+
+int
+fota_spool_record_last(fota_str_t data, uint64_t *seq)
+{
+    size_t                at;
+    fota_rd_t             rd;
+    fota_spool_record_t   r;
+
+    if (data.len < FOTA_SPOOL_RECORD_HEADER) {
+        return FOTA_NOTFOUND;
+    }
+
+    for (at = data.len - FOTA_SPOOL_RECORD_HEADER + 1; at-- != 0; /* void */) {
+
+        /* "RFPS" is how the magic stands in the file. */
+
+        if (memcmp(data.data + at, "RFPS", 4) != 0) {
+            continue;
+        }
+
+        fota_rd_init(&rd, fota_slice(data.data + at, data.len - at));
+
+        if (fota_spool_record_decode(&rd, &r) == FOTA_OK) {
+            *seq = r.seq;
+            return FOTA_OK;
+        }
+    }
+
+    return FOTA_NOTFOUND;
+}
+
+
 void
 fota_spool_name(char *out, const fota_spool_segment_t *s)
 {

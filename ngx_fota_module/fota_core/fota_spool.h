@@ -53,6 +53,16 @@ int fota_spool_record_encode(const fota_spool_record_t *r, fota_buf_t *out);
  */
 int fota_spool_record_decode(fota_rd_t *rd, fota_spool_record_t *r);
 
+/*
+ * Head of the record that begins at data, its checksum unproved: for counts.
+ * FOTA_OK, FOTA_TRUNCATED, FOTA_CORRUPT.
+ */
+int fota_spool_record_peek(fota_str_t data, uint64_t *seq,
+    uint64_t *recv_ms);
+
+/* seq of the last whole record in data, or FOTA_NOTFOUND. */
+int fota_spool_record_last(fota_str_t data, uint64_t *seq);
+
 /* File name of a segment into out[FOTA_SPOOL_NAME_MAX], with NUL. */
 void fota_spool_name(char *out, const fota_spool_segment_t *s);
 int fota_spool_name_parse(fota_str_t name, fota_spool_segment_t *s);

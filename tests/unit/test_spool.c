@@ -327,6 +327,73 @@ test_report_id(void **state)
 }
 
 
+/* What is asked of a segment without reading all of it. */
+
+static void
+test_peek_and_last(void **state)
+{
+    size_t      one, two, three;
+    uint64_t    seq, ms;
+    fota_buf_t  out;
+
+    fota_buf_grow(&out, 1 << 20);
+
+    assert_int_equal(fota_spool_record_last(fota_buf_slice(&out), &seq),
+                     FOTA_NOTFOUND);
+
+    add(&out, 5, "{}");
+    one = out.len;
+    add(&out, 6, "{\"text\":\"RFPS and more RFPS\"}");
+    two = out.len;
+    add(&out, 7, "");
+    three = out.len;
+
+    assert_int_equal(fota_spool_record_peek(fota_slice(out.start, 43), &seq,
+                                            &ms),
+                     FOTA_TRUNCATED);
+    assert_int_equal(fota_spool_record_peek(fota_slice(out.start, 44), &seq,
+                                            &ms),
+                     FOTA_OK);
+    assert_int_equal(seq, 5);
+    assert_int_equal(ms, 1767225600005ULL);
+    assert_int_equal(fota_spool_record_peek(fota_slice(out.start + 1, 60),
+                                            &seq, &ms),
+                     FOTA_CORRUPT);
+
+    assert_int_equal(fota_spool_record_last(fota_buf_slice(&out), &seq),
+                     FOTA_OK);
+    assert_int_equal(seq, 7);
+
+    /* The front may be cut anywhere, and so may the end. */
+
+    assert_int_equal(fota_spool_record_last(fota_slice(out.start + 3,
+                                                       two - 3), &seq),
+                     FOTA_OK);
+    assert_int_equal(seq, 6);
+    assert_int_equal(fota_spool_record_last(fota_slice(out.start, two - 1),
+                                            &seq),
+                     FOTA_OK);
+    assert_int_equal(seq, 5);
+    assert_int_equal(fota_spool_record_last(fota_slice(out.start + one,
+                                                       three - 1 - one),
+                                            &seq),
+                     FOTA_OK);
+    assert_int_equal(seq, 6);
+    assert_int_equal(fota_spool_record_last(fota_slice(out.start + 1,
+                                                       one - 1), &seq),
+                     FOTA_NOTFOUND);
+
+    /* A length that is too long is no record. */
+
+    out.start[6] = 0xff;
+    assert_int_equal(fota_spool_record_peek(fota_slice(out.start, 44), &seq,
+                                            &ms),
+                     FOTA_CORRUPT);
+
+    fota_buf_free(&out);
+}
+
+
 int
 main(void)
 {
@@ -336,6 +403,7 @@ main(void)
         cmocka_unit_test(test_every_bit),
         cmocka_unit_test(test_segment_header),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_peek_and_last),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_report_id)
     };
