@@ -42,6 +42,7 @@ typedef struct {
 
 typedef struct fota_agent_policy_s  fota_agent_policy_t;
 typedef struct fota_agent_wrap_s    fota_agent_wrap_t;
+typedef struct fota_agent_tally_s   fota_agent_tally_t;
 struct fota_agent_fetch_s;
 
 typedef struct {
@@ -49,6 +50,7 @@ typedef struct {
     gid_t                       gid;        /* of shared files, or -1 */
     fota_agent_policy_t        *policy;
     fota_agent_wrap_t          *wrap;
+    fota_agent_tally_t         *tally;
     struct fota_agent_fetch_s  *fetch;
     atomic_bool                 stop;
 

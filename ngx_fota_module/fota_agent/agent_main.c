@@ -21,6 +21,7 @@
 #include "agent_notify.h"
 #include "agent_policy.h"
 #include "agent_status.h"
+#include "agent_tally.h"
 #include "agent_wrap.h"
 
 
@@ -322,7 +323,10 @@ fota_agent_init(fota_agent_t *agent)
     agent->policy = fota_agent_policy_new(&agent->conf, agent->gid);
     agent->wrap = fota_agent_wrap_new(keys);
 
-    if (agent->policy == NULL || agent->wrap == NULL) {
+    agent->tally = fota_agent_tally_new(agent->conf.policy_dir);
+
+    if (agent->policy == NULL || agent->wrap == NULL || agent->tally == NULL)
+    {
         return FOTA_NOMEM;
     }
 
@@ -525,6 +529,7 @@ main(int argc, char **argv)
 
     fota_agent_policy_free(agent.policy);
     fota_agent_wrap_free(agent.wrap);
+    fota_agent_tally_free(agent.tally);
     free(agent.fetch->jobs);
     free(agent.fetch);
     fota_agent_conf_free(&agent.conf);

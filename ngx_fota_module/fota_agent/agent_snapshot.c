@@ -14,6 +14,7 @@
 #include "agent_policy.h"
 #include "agent_resume.h"
 #include "agent_snapshot.h"
+#include "agent_tally.h"
 #include "agent_wrap.h"
 #include "fota_encode.h"
 
@@ -315,6 +316,7 @@ fota_agent_chunk(fota_agent_load_t *l, uint32_t index)
             fota_agent_log(FOTA_AGENT_LOG_WARN, "sync",
                            "chunk %u of snapshot %s is %s, once more", index,
                            l->id, fota_status_name(rc));
+            fota_agent_tally_error(l->agent->tally, FOTA_SYNC_CORRUPT);
             (void) unlink(path);
         }
 

@@ -18,6 +18,7 @@
 #include "agent_file.h"
 #include "agent_policy.h"
 #include "agent_status.h"
+#include "agent_tally.h"
 
 
 static int fota_agent_status_socket(const char *path, bool listening);
@@ -150,9 +151,9 @@ json_t *
 fota_agent_status_json(fota_agent_t *agent)
 {
     char                       epoch[17];
-    json_t                    *doc, *tables;
+    json_t                    *doc, *tables, *errors;
     size_t                     i;
-    uint64_t                   now, age;
+    uint64_t                   now, age, counts[FOTA_SYNC__N];
     fota_agent_policy_info_t   info;
 
     (void) fota_agent_policy_info(agent->policy, &info);
@@ -170,6 +171,15 @@ fota_agent_status_json(fota_agent_t *agent)
                            json_integer((json_int_t) info.stat.entries[i]));
     }
 
+    errors = json_object();
+    fota_agent_tally_errors(agent->tally, counts);
+
+    for (i = 0; i < FOTA_SYNC__N; i++) {
+        (void) json_object_set_new(errors,
+                           fota_sync_error_name((fota_sync_error_e) i),
+                           json_integer((json_int_t) counts[i]));
+    }
+
     pthread_mutex_lock(&agent->lock);
 
     age = (agent->spool_oldest != 0 && now > agent->spool_oldest)
@@ -179,7 +189,7 @@ fota_agent_status_json(fota_agent_t *agent)
                     "s:{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o},"
                     "s:{s:I,s:I,s:I,s:I,s:I},"
                     "s:{s:I,s:I,s:I,s:I,s:I,s:I},"
-                    "s:I,s:o}",
+                    "s:I,s:o,s:o}",
                     "version", FOTA_AGENT_VERSION,
                     "node", agent->conf.node,
                     "centre", agent->conf.centre,
@@ -212,7 +222,8 @@ fota_agent_status_json(fota_agent_t *agent)
                     "uploaded", (json_int_t) agent->uploaded,
                     "refused", (json_int_t) agent->refused,
                     "egress_bps", (json_int_t) agent->egress_bps,
-                    "faults", fota_agent_status_faults(agent));
+                    "faults", fota_agent_status_faults(agent),
+                    "sync_errors", errors);
 
     pthread_mutex_unlock(&agent->lock);
 

@@ -12,6 +12,7 @@
 #include "agent_file.h"
 #include "agent_policy.h"
 #include "agent_snapshot.h"
+#include "agent_tally.h"
 #include "agent_wrap.h"
 
 
@@ -51,6 +52,8 @@ static int fota_agent_sync_apply(fota_agent_sync_t *s, const fota_batch_t *b,
     const uint8_t chain[32], fota_meta_t *meta);
 static int fota_agent_sync_refuse(fota_agent_sync_t *s,
     const fota_meta_t *meta, uint64_t seq, const char *what, int rc);
+static void fota_agent_sync_count(fota_agent_sync_t *s, int rc,
+    fota_sync_error_e other);
 static int fota_agent_sync_current(fota_agent_sync_t *s,
     const fota_meta_t *meta);
 static void fota_agent_sync_chores(fota_agent_sync_t *s);
@@ -190,6 +193,7 @@ fota_agent_sync_keys(fota_agent_sync_t *s, bool asked)
                      + FOTA_AGENT_RETRY_MAX * 1000;
 
         if (rc != FOTA_BUSY) {
+            fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_KEYS);
             fota_agent_log(FOTA_AGENT_LOG_WARN, "sync",
                            "wrapping keys: %s",
                            (rc == FOTA_IO) ? fota_agent_res_text(&res)
@@ -224,6 +228,10 @@ fota_agent_sync_snapshot(fota_agent_sync_t *s)
 
     if (rc != FOTA_OK) {
         if (!fota_agent_stopping(s->agent)) {
+            fota_agent_sync_count(s, rc,
+                                  (rc == FOTA_BUSY) ? FOTA_SYNC_HTTP
+                                  : (rc == FOTA_IO && s->res.status == 0)
+                                  ? FOTA_SYNC_CONNECT : FOTA_SYNC_SNAPSHOT);
             fota_agent_fault(s->agent, FOTA_AGENT_SYNC, "snapshot: %s",
                              (s->res.error[0] != '\0') ? s->res.error
                                                        : fota_status_name(rc));
@@ -291,6 +299,9 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
     }
 
     if (rc != FOTA_OK) {
+        fota_agent_sync_count(s, FOTA_ERROR,
+                              (rc == FOTA_IO) ? FOTA_SYNC_CONNECT
+                                              : FOTA_SYNC_HTTP);
         fota_agent_fault(s->agent, FOTA_AGENT_SYNC, "centre: %s",
                          s->res.error);
         return rc;
@@ -305,12 +316,14 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
         return fota_agent_sync_current(s, &meta);
 
     case 409:
+        fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_POSITION);
         fota_agent_log(FOTA_AGENT_LOG_WARN, "sync", "centre: %s",
                        fota_agent_res_text(&s->res));
         s->snapshot = true;
         return FOTA_OK;
 
     default:
+        fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_HTTP);
         fota_agent_fault(s->agent, FOTA_AGENT_SYNC, "centre: %s",
                          fota_agent_res_text(&s->res));
         return FOTA_IO;
@@ -341,6 +354,7 @@ fota_agent_sync_current(fota_agent_sync_t *s, const fota_meta_t *meta)
     rc = fota_agent_policy_fresh(s->agent->policy, now);
 
     if (rc != FOTA_OK) {
+        fota_agent_sync_count(s, rc, FOTA_SYNC_DATABASE);
         fota_agent_fault(s->agent, FOTA_AGENT_SYNC,
                          "cannot write the policy: %s", fota_status_name(rc));
     }
@@ -365,6 +379,9 @@ fota_agent_sync_batches(fota_agent_sync_t *s, fota_meta_t *meta)
         rc = fota_batch_decode(&in, fota_agent_conf_key, &s->agent->conf, &b);
 
         if (rc != FOTA_OK) {
+            fota_agent_sync_count(s, rc, (rc == FOTA_TOO_NEW)
+                                         ? FOTA_SYNC_RECORD
+                                         : FOTA_SYNC_CORRUPT);
             return fota_agent_sync_refuse(s, meta, meta->seq + 1, "batch",
                                           rc);
         }
@@ -388,6 +405,7 @@ fota_agent_sync_batches(fota_agent_sync_t *s, fota_meta_t *meta)
         }
 
         if (rc != FOTA_OK) {
+            fota_agent_sync_count(s, rc, FOTA_SYNC_GAP);
             return fota_agent_sync_refuse(s, meta, b.prev + 1,
                                           (rc == FOTA_INVALID)
                                           ? "gap in the log" : "batch", rc);
@@ -449,6 +467,7 @@ fota_agent_sync_apply(fota_agent_sync_t *s, const fota_batch_t *b,
         rc = fota_agent_policy_grow(s->agent->policy, &reason);
 
         if (rc != FOTA_OK) {
+            fota_agent_sync_count(s, rc, FOTA_SYNC_DATABASE);
             fota_agent_fault(s->agent, FOTA_AGENT_SYNC,
                              "cannot grow the policy database: %s: %s",
                              reason, fota_status_name(rc));
@@ -465,6 +484,7 @@ fota_agent_sync_apply(fota_agent_sync_t *s, const fota_batch_t *b,
         break;
 
     case FOTA_FULL:
+        fota_agent_sync_count(s, rc, FOTA_SYNC_DISK);
         fota_agent_fault(s->agent, FOTA_AGENT_SYNC,
                          "no space left for the policy database");
         return rc;
@@ -473,11 +493,13 @@ fota_agent_sync_apply(fota_agent_sync_t *s, const fota_batch_t *b,
     case FOTA_BUSY:
     case FOTA_NOMEM:
     case FOTA_ERROR:
+        fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_DATABASE);
         fota_agent_fault(s->agent, FOTA_AGENT_SYNC,
                          "cannot write the policy: %s", fota_status_name(rc));
         return rc;
 
     default:
+        fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_RECORD);
         return fota_agent_sync_refuse(s, meta, a.bad, "record", rc);
     }
 
@@ -540,6 +562,7 @@ fota_agent_sync_refuse(fota_agent_sync_t *s, const fota_meta_t *meta,
     if (fota_agent_http(s->http, &req, &res) != FOTA_OK
         || res.status >= 300)
     {
+        fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_NACK);
         fota_agent_log(FOTA_AGENT_LOG_WARN, "sync", "nack: %s",
                        fota_agent_res_text(&res));
     }
@@ -548,6 +571,48 @@ fota_agent_sync_refuse(fota_agent_sync_t *s, const fota_meta_t *meta,
     free(text);
 
     return rc;
+}
+
+
+/* For the metrics: as a result says, or as the caller knows better. */
+
+static void
+fota_agent_sync_count(fota_agent_sync_t *s, int rc, fota_sync_error_e other)
+{
+    fota_sync_error_e  kind;
+
+    switch (rc) {
+
+    case FOTA_TRUNCATED:
+        kind = FOTA_SYNC_TRUNCATED;
+        break;
+
+    case FOTA_CORRUPT:
+        kind = FOTA_SYNC_CORRUPT;
+        break;
+
+    case FOTA_FORGED:
+        kind = FOTA_SYNC_SIGNATURE;
+        break;
+
+    case FOTA_UNKNOWN_KEY:
+        kind = FOTA_SYNC_UNKNOWN_KEY;
+        break;
+
+    case FOTA_DIVERGED:
+        kind = FOTA_SYNC_CHAIN;
+        break;
+
+    case FOTA_FULL:
+        kind = FOTA_SYNC_DISK;
+        break;
+
+    default:
+        kind = other;
+        break;
+    }
+
+    fota_agent_tally_error(s->agent->tally, kind);
 }
 
 

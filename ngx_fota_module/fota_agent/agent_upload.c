@@ -18,6 +18,7 @@
 #include "agent_file.h"
 #include "agent_http.h"
 #include "agent_spool.h"
+#include "agent_tally.h"
 
 
 #define FOTA_AGENT_UPLOAD_EVERY  250        /* ms between looks */
@@ -198,6 +199,8 @@ fota_agent_upload_count(fota_agent_upload_t *u, uint64_t oldest)
     mean = (u->sent_records == 0) ? 400 : u->sent_bytes / u->sent_records;
 
     agent = u->agent;
+
+    fota_agent_tally_marks(agent->tally, &u->cursor);
 
     pthread_mutex_lock(&agent->lock);
 
