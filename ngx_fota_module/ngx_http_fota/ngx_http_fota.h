@@ -110,6 +110,7 @@ struct ngx_http_fota_rt_s {
     ngx_log_t                  *log;
     ngx_http_fota_shm_t        *shm;
     ngx_uint_t                  slot;           /* ours in shm->workers */
+    ngx_uint_t                  configuration;  /* 1, + 1 per reload */
 
     fota_view_t                *view;
     fota_geo_t                 *geo;

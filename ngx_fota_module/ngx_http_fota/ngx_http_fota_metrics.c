@@ -7,6 +7,7 @@
 /* Prometheus text format 0.0.4.  Never a device as a label. */
 
 #include "ngx_http_fota.h"
+#include "fota_tally.h"
 
 
 typedef struct {
@@ -30,6 +31,8 @@ static void ngx_http_fota_metrics_policy(fota_buf_t *out,
     ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx);
 static void ngx_http_fota_metrics_nodes(fota_buf_t *out,
     const fota_node_set_t *set);
+static void ngx_http_fota_metrics_sync(fota_buf_t *out,
+    ngx_http_fota_main_conf_t *mcf);
 static void ngx_http_fota_metrics_spool(fota_buf_t *out,
     ngx_http_fota_rt_t *rt);
 
@@ -108,6 +111,7 @@ ngx_http_fota_metrics_handler(ngx_http_request_t *r)
 
     if (rt->view != NULL) {
         ngx_http_fota_metrics_policy(&out, rt, ctx);
+        ngx_http_fota_metrics_sync(&out, rt->conf);
     }
 
     if (rt->conf->spool.len) {
@@ -308,6 +312,33 @@ ngx_http_fota_metrics_nodes(fota_buf_t *out, const fota_node_set_t *set)
 }
 
 
+/*
+ * As the agent counts it: one small file, read for this listener alone.
+ * Nothing at all where no agent has worked yet.
+ */
+
+static void
+ngx_http_fota_metrics_sync(fota_buf_t *out, ngx_http_fota_main_conf_t *mcf)
+{
+    ngx_uint_t    i;
+    fota_tally_t  tally;
+
+    if (fota_tally_read((char *) mcf->db.data, &tally) != FOTA_OK) {
+        return;
+    }
+
+    ngx_http_fota_metrics_head(out, "fota_sync_errors_total", "counter",
+                               "Times the agent did not get policy, or "
+                               "refused it");
+
+    for (i = 0; i < FOTA_SYNC__N; i++) {
+        fota_buf_printf(out, "fota_sync_errors_total{kind=\"%s\"} %lu\n",
+                        fota_sync_error_name((fota_sync_error_e) i),
+                        (unsigned long) tally.errors[i]);
+    }
+}
+
+
 static void
 ngx_http_fota_metrics_spool(fota_buf_t *out, ngx_http_fota_rt_t *rt)
 {
@@ -315,24 +346,30 @@ ngx_http_fota_metrics_spool(fota_buf_t *out, ngx_http_fota_rt_t *rt)
 
     shm = rt->shm;
 
-    ngx_http_fota_gauge(out, "fota_spool_bytes", "Bytes in the report spool",
-                        shm->spool_bytes);
+    ngx_http_fota_gauge(out, "fota_spool_bytes",
+                        "Bytes of reports that are not uploaded yet",
+                        shm->spool_waiting);
+    ngx_http_fota_gauge(out, "fota_spool_records",
+                        "Records of reports that are not uploaded yet",
+                        shm->spool_records);
+    ngx_http_fota_gauge(out, "fota_spool_oldest_seconds",
+                        "Age of the first of them, 0 when there is none",
+                        (shm->spool_oldest != 0
+                         && shm->spool_oldest
+                            < (ngx_atomic_uint_t) ngx_time())
+                        ? ngx_time() - shm->spool_oldest : 0);
     ngx_http_fota_gauge(out, "fota_spool_segments",
                         "Segments in the report spool", shm->spool_segments);
     ngx_http_fota_gauge(out, "fota_spool_level_percent",
                         "How full the report spool is",
                         ngx_http_fota_spool_level(rt));
-    ngx_http_fota_gauge(out, "fota_spool_oldest_seconds",
-                        "Age of the segment written longest ago",
-                        (shm->spool_oldest != 0
-                         && shm->spool_oldest
-                            < (ngx_atomic_uint_t) ngx_time())
-                        ? ngx_time() - shm->spool_oldest : 0);
-
-    ngx_http_fota_metrics_head(out, "fota_spool_records", "counter",
+    ngx_http_fota_gauge(out, "fota_spool_disk_bytes",
+                        "Bytes of the spool's files, uploaded or not",
+                        shm->spool_bytes);
+    ngx_http_fota_metrics_head(out, "fota_spool_written_total", "counter",
                                "Records written to the report spool");
-    fota_buf_printf(out, "fota_spool_records %lu\n",
-                    (unsigned long) shm->spool_records);
+    fota_buf_printf(out, "fota_spool_written_total %lu\n",
+                    (unsigned long) shm->spool_written);
 
     ngx_http_fota_histogram(out, "fota_spool_commit_seconds",
                             "Time of a group commit to disk",

@@ -97,6 +97,7 @@ ngx_http_fota_rt_create(ngx_cycle_t *cycle, ngx_http_fota_main_conf_t *mcf)
     rt->conf = mcf;
     rt->log = cycle->log;
     rt->shm = mcf->zone->data;
+    rt->configuration = rt->shm->configurations;
     ngx_queue_init(&rt->transfers);
 
     if (ngx_http_fota_settle_init(rt) != NGX_OK) {

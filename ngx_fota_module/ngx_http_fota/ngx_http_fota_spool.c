@@ -70,6 +70,7 @@ ngx_http_fota_spool_init(ngx_http_fota_rt_t *rt)
 
     scan = sp->scan->ctx;
     scan->dir = commit->dir;
+    scan->policy = rt->conf->db.len ? (char *) rt->conf->db.data : NULL;
     sp->scan->handler = ngx_http_fota_scan;
     sp->scan->event.handler = ngx_http_fota_spool_scanned;
     sp->scan->event.data = sp;
@@ -132,6 +133,7 @@ ngx_http_fota_spool_free(ngx_http_fota_spool_t *sp)
 
     fota_buf_free(&sp->notes);
     fota_buf_free(&sp->batch);
+    free(((ngx_http_fota_scan_t *) sp->scan->ctx)->known);
 
     ngx_free(sp);
 }
@@ -399,5 +401,7 @@ ngx_http_fota_spool_scanned(ngx_event_t *ev)
     shm->spool_bytes = t->bytes;
     shm->spool_avail = ngx_min(t->avail, (uint64_t) NGX_MAX_INT_T_VALUE);
     shm->spool_segments = t->segments;
+    shm->spool_waiting = t->waiting;
+    shm->spool_records = t->records;
     shm->spool_oldest = t->oldest;
 }

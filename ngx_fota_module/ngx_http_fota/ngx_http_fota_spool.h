@@ -28,14 +28,29 @@ typedef struct {
 
 void ngx_http_fota_commit(void *data, ngx_log_t *log);
 
-/* The size of the spool, in a thread too. */
+/* What of a segment is not at the centre. */
 
 typedef struct {
-    const char  *dir;
-    uint64_t     bytes;
-    uint64_t     avail;         /* bytes the file system has left for us */
-    uint64_t     oldest;        /* Unix s of the oldest segment, 0 = none */
-    ngx_uint_t   segments;
+    fota_spool_segment_t   id;
+    uint64_t               size;        /* when it was looked at */
+    uint64_t               mark;        /* bytes the centre has */
+    uint64_t               records;
+    uint64_t               oldest;      /* ms, of the first of them */
+} ngx_http_fota_waits_t;
+
+/* The size of the spool and what waits in it, in a thread too. */
+
+typedef struct {
+    const char             *dir;
+    const char             *policy;     /* where the agent tells, or NULL */
+    uint64_t                bytes;      /* of all segments */
+    uint64_t                avail;      /* that the file system has left */
+    uint64_t                waiting;    /* bytes not at the centre */
+    uint64_t                records;    /* of these */
+    uint64_t                oldest;     /* Unix s of the first, 0 = none */
+    ngx_uint_t              segments;
+    ngx_http_fota_waits_t  *known;      /* segments with such, by id */
+    ngx_uint_t              nknown;
 } ngx_http_fota_scan_t;
 
 void ngx_http_fota_scan(void *data, ngx_log_t *log);

@@ -270,7 +270,7 @@ ngx_http_fota_spool_settle(ngx_http_fota_spool_t *sp)
         sp->offset += (off_t) t->len;
 
         (void) ngx_atomic_fetch_add(&rt->shm->spool_bytes, t->len);
-        (void) ngx_atomic_fetch_add(&rt->shm->spool_records, sp->nrecords);
+        (void) ngx_atomic_fetch_add(&rt->shm->spool_written, sp->nrecords);
         (void) ngx_atomic_fetch_add(
                &rt->shm->counters[NGX_HTTP_FOTA_C_SPOOL_NOTES],
                sp->batch_notes);

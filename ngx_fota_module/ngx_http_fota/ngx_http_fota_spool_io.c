@@ -4,12 +4,10 @@
  */
 
 
-/* What the spool's threads do.  Nothing of nginx is touched here. */
+/* What the thread that writes does.  Nothing of nginx is touched here. */
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/statvfs.h>
 
 #include "ngx_http_fota_spool.h"
 
@@ -128,49 +126,4 @@ ngx_http_fota_commit(void *data, ngx_log_t *log)
     }
 
     t->err = err;
-}
-
-
-void
-ngx_http_fota_scan(void *data, ngx_log_t *log)
-{
-    ngx_http_fota_scan_t *t = data;
-
-    DIR                   *dir;
-    struct stat            st;
-    struct dirent         *e;
-    struct statvfs         fs;
-    fota_spool_segment_t   segment;
-
-    t->bytes = 0;
-    t->avail = UINT64_MAX;
-    t->oldest = 0;
-    t->segments = 0;
-
-    dir = opendir(t->dir);
-    if (dir == NULL) {
-        return;
-    }
-
-    while ((e = readdir(dir)) != NULL) {
-
-        if (fota_spool_name_parse(fota_cstr(e->d_name), &segment) != FOTA_OK
-            || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-        {
-            continue;
-        }
-
-        t->bytes += (uint64_t) st.st_size;
-        t->segments++;
-
-        if (t->oldest == 0 || (uint64_t) st.st_mtime < t->oldest) {
-            t->oldest = (uint64_t) st.st_mtime;
-        }
-    }
-
-    if (fstatvfs(dirfd(dir), &fs) == 0) {
-        t->avail = (uint64_t) fs.f_bavail * fs.f_frsize;
-    }
-
-    (void) closedir(dir);
 }

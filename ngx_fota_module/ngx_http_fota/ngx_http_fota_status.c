@@ -28,6 +28,8 @@ static void ngx_http_fota_key_write(void *ctx, uint8_t kind, uint32_t scope,
     uint16_t kid, uint8_t state, uint32_t created);
 static void ngx_http_fota_status_policy(ngx_http_fota_rt_t *rt,
     ngx_http_fota_ctx_t *ctx, fota_jw_t *w);
+static void ngx_http_fota_status_database(ngx_http_fota_rt_t *rt,
+    fota_jw_t *w);
 static void ngx_http_fota_status_load(ngx_http_fota_rt_t *rt, fota_jw_t *w);
 
 
@@ -198,7 +200,7 @@ ngx_http_fota_status_handler(ngx_http_request_t *r)
     fota_jw_cstr(&w, "nginx", NGINX_VERSION);
     fota_jw_int(&w, "now", ngx_time());
     fota_jw_int(&w, "pid", ngx_pid);
-    fota_jw_uint(&w, "configuration", ngx_cycle->conf_ctx ? 1 : 0);
+    fota_jw_uint(&w, "configuration", rt->configuration);
 
     if (rt->view != NULL) {
         ngx_http_fota_status_policy(rt, ctx, &w);
@@ -261,6 +263,7 @@ ngx_http_fota_status_policy(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx,
     fota_jw_uint(w, "lag_s", ctx->lag);
     fota_jw_uint(w, "head_ms", meta->head_ts);
     fota_jw_uint(w, "generation", meta->generation);
+    ngx_http_fota_status_database(rt, w);
 
     fota_jw_object(w, "node");
     fota_jw_str(w, "name", fota_slice(rt->conf->node_id.data,
@@ -279,6 +282,25 @@ ngx_http_fota_status_policy(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx,
     ngx_http_fota_end(rt);
 
     fota_jw_end_object(w);
+}
+
+
+/* Which of the agent's databases is the current one, like "gen-3". */
+
+static void
+ngx_http_fota_status_database(ngx_http_fota_rt_t *rt, fota_jw_t *w)
+{
+    char     name[256];
+    u_char   path[NGX_MAX_PATH];
+    ssize_t  n;
+
+    *ngx_snprintf(path, sizeof(path) - 1, "%V/current", &rt->conf->db) = '\0';
+
+    n = readlink((char *) path, name, sizeof(name));
+
+    if (n > 0) {
+        fota_jw_str(w, "database", fota_slice(name, (size_t) n));
+    }
 }
 
 
@@ -308,10 +330,12 @@ ngx_http_fota_status_load(ngx_http_fota_rt_t *rt, fota_jw_t *w)
     }
 
     fota_jw_object(w, "spool");
-    fota_jw_uint(w, "bytes", shm->spool_bytes);
+    fota_jw_uint(w, "bytes", shm->spool_waiting);
+    fota_jw_uint(w, "records", shm->spool_records);
+    fota_jw_uint(w, "disk_bytes", shm->spool_bytes);
     fota_jw_uint(w, "segments", shm->spool_segments);
     fota_jw_uint(w, "level_percent", ngx_http_fota_spool_level(rt));
     fota_jw_uint(w, "oldest", shm->spool_oldest);
-    fota_jw_uint(w, "records_written", shm->spool_records);
+    fota_jw_uint(w, "records_written", shm->spool_written);
     fota_jw_end_object(w);
 }

@@ -61,6 +61,8 @@ ngx_http_fota_zone_init(ngx_shm_zone_t *zone, void *data)
     ngx_http_fota_shm_t  *shm;
 
     if (data != NULL) {
+        shm = data;
+        shm->configurations++;
         zone->data = data;
         return NGX_OK;
     }
@@ -103,6 +105,7 @@ ngx_http_fota_zone_init(ngx_shm_zone_t *zone, void *data)
 
     ngx_memzero(shm, sizeof(ngx_http_fota_shm_t));
     shm->nseen = n;
+    shm->configurations = 1;
 
     /* Until the first scan ends; 0 would be a full disk. */
 

@@ -17,7 +17,7 @@
 #include "fota_policy.h"
 
 /* Part of the zone's internal name: another layout is another zone. */
-#define NGX_HTTP_FOTA_ZONE_LAYOUT  "1"
+#define NGX_HTTP_FOTA_ZONE_LAYOUT  "2"
 
 #define NGX_HTTP_FOTA_ROLLOUTS     256
 #define NGX_HTTP_FOTA_WORKERS      64
@@ -86,10 +86,13 @@ typedef struct {
     ngx_atomic_t               spool_bytes;
     ngx_atomic_t               spool_avail;     /* bytes left on disk */
     ngx_atomic_t               spool_segments;
+    ngx_atomic_t               spool_waiting;   /* bytes not uploaded */
+    ngx_atomic_t               spool_records;   /* of these */
     ngx_atomic_t               spool_oldest;    /* Unix s, 0 = none */
-    ngx_atomic_t               spool_records;   /* written since start */
+    ngx_atomic_t               spool_written;   /* records since start */
     ngx_atomic_t               spool_failed;    /* Unix s of a failed write */
     ngx_atomic_t               ktls;
+    ngx_atomic_t               configurations;  /* read since start */
 
     uint64_t                   report_ids[NGX_HTTP_FOTA_REPORT_IDS];
     ngx_atomic_t               once[NGX_HTTP_FOTA_ONCE_SETS]
