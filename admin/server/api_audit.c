@@ -68,10 +68,8 @@ fota_audit_list(fota_req_t *req)
         page.limit = FOTA_AUDIT_PAGE;
     }
 
-    object = fota_req_query(req, "object");
-
-    if (object.data == NULL) {
-        object = fota_slice("", 0);
+    if (!fota_req_query_str(req, "object", 256, &object)) {
+        return FOTA_OK;
     }
 
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_AUDIT_COLUMNS

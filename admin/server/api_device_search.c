@@ -76,19 +76,26 @@ fota_search_list(fota_req_t *req)
 
     rc = fota_statement_query(req, &st, &rows);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_device_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_device_json);
 }
 
 
 static int
 fota_search_count(fota_req_t *req)
 {
-    int       rc;
-    uint64_t  count;
+    int         rc;
+    uint32_t    id;
+    uint64_t    count;
+    fota_str_t  product;
 
-    rc = fota_device_count(req, "q", fota_req_query(req, "q"),
-                           fota_req_query(req, "product"), &count);
+    product = fota_req_query(req, "product");
+
+    rc = (product.len > 0) ? fota_find_product(req, product, &id) : FOTA_OK;
+
+    if (rc == FOTA_OK) {
+        rc = fota_device_count(req, "q", fota_req_query(req, "q"), product,
+                               &count);
+    }
 
     return rc == FOTA_OK
            ? fota_res_json(req, 200, json_pack("{s:I}", "count",

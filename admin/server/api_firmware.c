@@ -76,9 +76,13 @@ fota_firmware_param(fota_req_t *req, uint32_t *product, uint32_t *id)
     int         rc;
     fota_str_t  kind;
 
-    kind = fota_req_query(req, "kind");
+    static const char *const  kinds[] = { "os", "app", "data", NULL };
 
-    if (kind.data == NULL) {
+    if (!fota_req_query_word(req, "kind", kinds, &kind)) {
+        return FOTA_INVALID;
+    }
+
+    if (kind.len == 0) {
         kind = fota_cstr("os");
     }
 

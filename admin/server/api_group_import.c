@@ -26,14 +26,13 @@ fota_import_begin(fota_req_t *req)
     fota_str_t      mode, create;
     fota_import_t  *im;
 
-    mode = fota_req_query(req, "mode");
-    create = fota_req_query(req, "create");
+    static const char *const  modes[] = { "add", "replace", NULL };
+    static const char *const  creates[] = { "0", "1", NULL };
 
-    if (mode.data != NULL && !fota_str_eq(mode, fota_cstr("add"))
-        && !fota_str_eq(mode, fota_cstr("replace")))
+    if (!fota_req_query_word(req, "mode", modes, &mode)
+        || !fota_req_query_word(req, "create", creates, &create))
     {
-        return fota_res_problem(req, 400, "field_value", "mode",
-                                "\"mode\" takes add, replace");
+        return FOTA_OK;
     }
 
     rc = fota_import_open(req, &im);

@@ -302,13 +302,13 @@ fota_case_geo(fota_explain_case_t *c)
     const struct {
         const char  *name;
         char        *out;
-        size_t       size;
+        size_t       max;
     } parts[] = {
-        { "country", c->location.country, sizeof(c->location.country) },
+        { "country", c->location.country, 2 },
         { "region_code", c->location.region_code,
-          sizeof(c->location.region_code) },
-        { "region", c->location.region, sizeof(c->location.region) },
-        { "city", c->location.city, sizeof(c->location.city) },
+          sizeof(c->location.region_code) - 1 },
+        { "region", c->location.region, sizeof(c->location.region) - 1 },
+        { "city", c->location.city, sizeof(c->location.city) - 1 },
     };
 
     s = fota_req_query(c->req, "ip");
@@ -355,11 +355,11 @@ fota_case_geo(fota_explain_case_t *c)
             continue;
         }
 
-        if (s.len >= parts[i].size) {
+        if (s.len > parts[i].max) {
             (void) fota_res_problem(c->req, 400, "field_limit",
                                     parts[i].name,
                                     "\"%s\" may have %zu bytes",
-                                    parts[i].name, parts[i].size - 1);
+                                    parts[i].name, parts[i].max);
             return FOTA_INVALID;
         }
 
@@ -382,9 +382,18 @@ fota_case_geo(fota_explain_case_t *c)
                         "%s", fota_geo_continent(c->location.country));
     }
 
-    c->location.asn = (uint32_t) fota_req_query_u64(c->req, "asn",
-                                                    c->location.asn,
-                                                    UINT32_MAX);
+    s = fota_req_query(c->req, "asn");
+
+    if (s.len != 0) {
+        if (fota_str_u64(s, UINT32_MAX, &asn) != FOTA_OK) {
+            (void) fota_res_problem(c->req, 400, "field_value", "asn",
+                                    "\"asn\" must be between 0 and %u",
+                                    UINT32_MAX);
+            return FOTA_INVALID;
+        }
+
+        c->location.asn = (uint32_t) asn;
+    }
 
     s = fota_req_query(c->req, "tz");
 

@@ -333,7 +333,6 @@ fota_http_begin(fota_http_t *h)
 {
     int           rc;
     char          allow[64];
-    unsigned      i;
     uint64_t      length;
     fota_db_t    *db;
     fota_str_t    s;
@@ -360,16 +359,8 @@ fota_http_begin(fota_http_t *h)
         break;
     }
 
-    for (i = 0; i < h->nparams; i++) {
-        if (fota_url_decode(&req->arena.mem, h->params[i].raw,
-                            &h->params[i].value)
-            != FOTA_OK)
-        {
-            (void) fota_res_problem(req, 400, "path", NULL,
-                                    "part %u of the path is no "
-                                    "percent-encoded UTF-8 text", i + 1);
-            return;
-        }
+    if (!fota_http_decode(h)) {
+        return;
     }
 
     if (!(req->route->flags & FOTA_ROUTE_PUBLIC)) {
@@ -757,7 +748,7 @@ fota_req_query(fota_req_t *req, const char *name)
         return fota_slice(NULL, 0);
     }
 
-    /* What cannot be decoded is seen as given and refused by its reader. */
+    /* What cannot be decoded was refused before any handler ran. */
 
     if (value == NULL
         || fota_url_decode(&req->arena.mem, fota_slice(value, len), &out)

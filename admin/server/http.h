@@ -97,6 +97,15 @@ void fota_req_query_each(fota_req_t *req, fota_query_each_pt each, void *ctx);
 uint64_t fota_req_query_u64(fota_req_t *req, const char *name, uint64_t def,
     uint64_t max);
 
+/*
+ * Empty when absent; false when 400 was answered: longer than max bytes, or
+ * not one of words, which end with NULL.
+ */
+bool fota_req_query_str(fota_req_t *req, const char *name, size_t max,
+    fota_str_t *out);
+bool fota_req_query_word(fota_req_t *req, const char *name,
+    const char *const *words, fota_str_t *out);
+
 /* Answers.  json is stolen. */
 int fota_res_json(fota_req_t *req, unsigned status, json_t *json);
 int fota_res_empty(fota_req_t *req, unsigned status);

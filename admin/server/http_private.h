@@ -80,8 +80,8 @@ fota_match_e fota_route_match(const fota_route_set_t *const *sets,
 bool fota_permission_has(fota_str_t list, const char *permission);
 
 /*
- * Percent-decoding into mem; plus: "+" is a blank.  FOTA_INVALID on bad
- * escapes, NUL, or text that is no UTF-8.
+ * Percent-decoding into mem; "+" is itself.  FOTA_INVALID on bad escapes,
+ * NUL, or text that is no UTF-8.
  */
 int fota_url_decode(fota_mem_t *mem, fota_str_t raw, fota_str_t *out);
 
@@ -99,12 +99,19 @@ void fota_res_free(fota_http_t *h);
 /* Query parameters: http.c finds them, http_req.c decodes and passes on. */
 typedef struct {
     fota_req_t          *req;
-    fota_query_each_pt   each;
+    fota_query_each_pt   each;          /* may be NULL */
     void                *ctx;
+    const char          *bad;           /* the first that is not encoded */
 } fota_query_walk_t;
 
 void fota_http_query_each(fota_req_t *req, fota_query_walk_t *walk);
 void fota_query_take(fota_query_walk_t *walk, fota_str_t name,
     fota_str_t value);
+
+/*
+ * Decodes the parameters of the path, tries those of the query; false when
+ * one is no percent-encoded UTF-8 text, and the answer says which.
+ */
+bool fota_http_decode(fota_http_t *h);
 
 #endif /* FOTA_ADMIN_HTTP_PRIVATE_H */

@@ -31,6 +31,99 @@ fota_req_param(fota_req_t *req, const char *name)
 }
 
 
+bool
+fota_http_decode(fota_http_t *h)
+{
+    unsigned           i;
+    fota_query_walk_t  walk;
+
+    for (i = 0; i < h->nparams; i++) {
+        if (fota_url_decode(&h->req.arena.mem, h->params[i].raw,
+                            &h->params[i].value)
+            != FOTA_OK)
+        {
+            (void) fota_res_problem(&h->req, 400, "path", NULL,
+                                    "part %u of the path is no "
+                                    "percent-encoded UTF-8 text", i + 1);
+            return false;
+        }
+    }
+
+    memset(&walk, 0, sizeof(walk));
+    walk.req = &h->req;
+
+    fota_http_query_each(&h->req, &walk);
+
+    if (walk.bad != NULL) {
+        (void) fota_res_problem(&h->req, 400, "query", walk.bad,
+                                "\"%s\" is no percent-encoded UTF-8 text",
+                                walk.bad);
+        return false;
+    }
+
+    return true;
+}
+
+
+bool
+fota_req_query_str(fota_req_t *req, const char *name, size_t max,
+    fota_str_t *out)
+{
+    *out = fota_req_query(req, name);
+
+    if (out->data == NULL) {
+        *out = fota_cstr("");
+    }
+
+    if (out->len > max) {
+        (void) fota_res_problem(req, 400, "field_limit", name,
+                                "\"%s\" may have %zu bytes", name, max);
+        return false;
+    }
+
+    return true;
+}
+
+
+bool
+fota_req_query_word(fota_req_t *req, const char *name,
+    const char *const *words, fota_str_t *out)
+{
+    size_t      i;
+    fota_buf_t  list;
+
+    *out = fota_req_query(req, name);
+
+    if (out->len == 0) {
+        *out = fota_cstr("");
+        return true;
+    }
+
+    for (i = 0; words[i] != NULL; i++) {
+        if (fota_str_eq(*out, fota_cstr(words[i]))) {
+            return true;
+        }
+    }
+
+    fota_buf_grow(&list, 1024);
+
+    for (i = 0; words[i] != NULL; i++) {
+        fota_buf_cstr(&list, i == 0 ? "" : ", ");
+        fota_buf_cstr(&list, words[i]);
+    }
+
+    fota_buf_u8(&list, '\0');
+
+    (void) fota_res_problem(req, 400, "field_value", name,
+                            "\"%s\" takes %s", name,
+                            list.status == FOTA_OK
+                            ? (const char *) list.start : "other words");
+    fota_buf_free(&list);
+
+    return false;
+}
+
+
 uint64_t
 fota_req_query_u64(fota_req_t *req, const char *name, uint64_t def,
     uint64_t max)
@@ -48,22 +141,29 @@ fota_req_query_u64(fota_req_t *req, const char *name, uint64_t def,
 }
 
 
-/* What cannot be decoded is seen as given and refused by its reader. */
-
 void
 fota_query_take(fota_query_walk_t *walk, fota_str_t name, fota_str_t value)
 {
     fota_str_t  n, v;
 
     if (fota_url_decode(&walk->req->arena.mem, name, &n) != FOTA_OK) {
-        n = name;
+        n = fota_cstr("");
     }
 
-    if (fota_url_decode(&walk->req->arena.mem, value, &v) != FOTA_OK) {
-        v = value;
+    if (fota_url_decode(&walk->req->arena.mem, value, &v) != FOTA_OK
+        || (n.len == 0 && name.len != 0))
+    {
+        if (walk->bad == NULL) {
+            walk->bad = n.len != 0 && n.len <= FOTA_NAME_MAX
+                        ? (const char *) n.data : "query";
+        }
+
+        return;
     }
 
-    walk->each(walk->ctx, n, v);
+    if (walk->each != NULL) {
+        walk->each(walk->ctx, n, v);
+    }
 }
 
 
@@ -72,6 +172,7 @@ fota_req_query_each(fota_req_t *req, fota_query_each_pt each, void *ctx)
 {
     fota_query_walk_t  walk;
 
+    memset(&walk, 0, sizeof(walk));
     walk.req = req;
     walk.each = each;
     walk.ctx = ctx;

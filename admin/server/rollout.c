@@ -46,23 +46,25 @@ fota_rollout_list(fota_req_t *req)
     fota_rows_t          *rows;
     fota_rollout_form_t  *form;
 
-    if (!fota_page_number(req, &page, UINT32_MAX)) {
+    static const char *const  states[] = {
+        "draft", "pending", "ready", "running", "paused", "stopped",
+        "finished", NULL
+    };
+
+    if (!fota_page_number(req, &page, UINT32_MAX)
+        || !fota_req_query_word(req, "state", states, &state))
+    {
         return FOTA_OK;
     }
 
     product = 0;
     s = fota_req_query(req, "product");
-    state = fota_req_query(req, "state");
 
     if (s.len != 0) {
         rc = fota_find_product(req, s, &product);
         if (rc != FOTA_OK) {
             return rc;
         }
-    }
-
-    if (state.data == NULL) {
-        state = fota_cstr("");
     }
 
     ids = fota_calloc(&req->arena.mem, page.limit + 1, sizeof(uint32_t));

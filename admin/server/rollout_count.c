@@ -347,20 +347,22 @@ fota_rollout_devices(fota_req_t *req)
     fota_rows_t         *rows;
     fota_rollout_form_t  form;
 
+    static const char *const  states[] = {
+        "offered", "downloading", "installing", "succeeded", "failed",
+        "skipped", NULL
+    };
+
     rc = fota_rollout_load_param(req, false, &form);
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    if (!fota_page_number(req, &page, 0)) {
+    if (!fota_page_number(req, &page, 0)
+        || !fota_req_query_word(req, "state", states, &state)
+        || !fota_req_query_str(req, "error", 64, &error))
+    {
         return FOTA_OK;
     }
-
-    state = fota_req_query(req, "state");
-    error = fota_req_query(req, "error");
-
-    state = (state.data == NULL) ? fota_cstr("") : state;
-    error = (error.data == NULL) ? fota_cstr("") : error;
 
     rc = fota_db_query(req->db, &rows, "SELECT rd.device_id, d.ext_id,"
                        " rd.state, rd.stage, rd.attempt, rd.attempts_failed,"
@@ -374,7 +376,6 @@ fota_rollout_devices(fota_req_t *req)
                        fota_u64(form.row.id), page.after_id, state, state,
                        error, error, page.limit + 1);
 
-    return (rc == FOTA_OK)
-           ? fota_page_answer(req, rows, &page, 0, fota_rollout_device_json)
-           : rc;
+    return fota_page_answer(req, rc, rows, &page, 0,
+                            fota_rollout_device_json);
 }
