@@ -5,8 +5,11 @@
 
 import base64
 import hashlib
+import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -571,6 +574,53 @@ def test_node_header_from_outside_is_dropped(centre):
     assert r.status == 403
     r = centre.request("GET", "/_objects/" + "0" * 64)
     assert r.status == 404
+
+
+def raw(centre, lines):
+    """Status and body of a request that no client library would send."""
+    context = ssl.create_default_context(cafile=centre.ca)
+    with socket.create_connection(("127.0.0.1", centre.port)) as plain:
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as s:
+            s.settimeout(10)
+            s.sendall(lines)
+            answer = b""
+            while b"}" not in answer:
+                piece = s.recv(65536)
+                if not piece:
+                    break
+                answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head, answer
+    return int(head.split()[1]), json.loads(body)
+
+
+@pytest.mark.parametrize("line,code", [
+    (b"GET /api/v1/products/%zz HTTP/1.1", 400),
+    (b"GET /api/v1/products/a%00b HTTP/1.1", 400),
+    (b"GET /../etc/passwd HTTP/1.1", 400),
+    (b"GET /nothing HTTP/1.1", 404),
+    (b"GET /_problem HTTP/1.1", 404),
+    (b"TRACE /api/v1/products HTTP/1.1", 405),
+    (b"GET /" + b"a" * 40000 + b" HTTP/1.1", 414),
+    (b"GET / HTTP/1.1\r\nX: " + b"a" * 40000, 400),
+    (b"GET /sync/v1/keys HTTP/1.1", 403),
+    (b"POST /healthz HTTP/1.1\r\nContent-Length: 2000000", 413),
+])
+def test_what_nginx_refuses_is_a_problem_too(centre, line, code):
+    status, problem = raw(centre, line + b"\r\nHost: a\r\n\r\n")
+    assert status == code == problem["status"]
+    assert problem["code"] and problem["detail"]
+    assert len(problem["request_id"]) == 32
+
+
+def test_dead_centre_is_a_problem_too(centre):
+    centre.kill_admin()
+    r = centre.request("GET", "/api/v1/status")
+    centre.start_admin()
+    assert (r.status, r.json["code"]) == (502, "unavailable")
+    assert r.headers["Content-Type"] == "application/problem+json"
+    assert int(r.headers["Retry-After"]) > 0
+    centre.api("GET", "/status")
 
 
 def test_every_change_is_audited(centre):
