@@ -214,20 +214,3 @@ def test_the_example_is_accepted(tmp_path):
     assert r.returncode == 0, r.stderr
     # 8080 of the laboratory is there, so the comments were opened.
     assert re.search(r"^\s*listen 127\.0\.0\.1:8080;", text, re.M)
-
-
-def test_the_reference_names_every_directive_and_variable():
-    """docs/directives.md and the tables in the source are one."""
-    glue = os.path.join(TOP, "ngx_fota_module", "ngx_http_fota")
-    with open(os.path.join(glue, "ngx_http_fota_module.c")) as f:
-        directives = re.findall(r'\{ ngx_string\("(fota_\w+)"\),\n\s+NGX',
-                                f.read())
-    with open(os.path.join(glue, "ngx_http_fota_variables.c")) as f:
-        variables = re.findall(r'ngx_string\("(fota_\w+)"\)', f.read())
-    with open(os.path.join(TOP, "docs", "directives.md")) as f:
-        text = f.read()
-    assert len(directives) > 20 and len(variables) > 15
-    assert sorted(re.findall(r"^### (fota_\w+)$", text, re.M)) \
-        == sorted(directives)
-    assert sorted(set(re.findall(r"^\| `\$(fota_\w+)`", text, re.M))) \
-        == sorted(variables)
