@@ -76,7 +76,8 @@ fota_search_list(fota_req_t *req)
 
     rc = fota_statement_query(req, &st, &rows);
 
-    return fota_page_answer(req, rc, rows, &page, 0, fota_device_json);
+    return rc == FOTA_OK
+           ? fota_page_answer(req, rows, &page, 0, fota_device_json) : rc;
 }
 
 
