@@ -165,7 +165,8 @@ struct ngx_http_fota_ctx_s {
 
     uint8_t               sha256[32];
     const u_char         *hash_text;            /* of sha256, not ended */
-    fota_artifact_info_t  artifact;
+    uint64_t              artifact_size;        /* of its record */
+    uint64_t              artifact_published;
     off_t                 range_first;
     off_t                 range_last;
     off_t                 delivered;
@@ -184,6 +185,7 @@ struct ngx_http_fota_ctx_s {
     unsigned              served:1;             /* by fota_download */
     unsigned              answered:1;           /* our own answer */
     unsigned              cut:1;
+    unsigned              last:1;               /* of its connection */
 
     /* A running transfer. */
     ngx_queue_t           queue;
@@ -295,7 +297,8 @@ void ngx_http_fota_transfers_tick(ngx_http_fota_rt_t *rt);
 
 /* What the kernel knows of a connection. */
 typedef struct {
-    off_t       waits;          /* bytes the peer has not acknowledged */
+    uint64_t    acked;          /* bytes, by the peer */
+    uint64_t    end;            /* of those that nginx wrote */
     ngx_uint_t  closed;
 } ngx_http_fota_tcp_t;
 
@@ -303,7 +306,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t  class;
     off_t       sent;
-    off_t       delivered;      /* so far */
+    off_t       delivered;      /* when it is counted */
     off_t       first;
     off_t       last;
     uint32_t    tenant;
@@ -319,12 +322,11 @@ typedef struct {
 ngx_int_t ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp);
 ngx_int_t ngx_http_fota_settle_init(ngx_http_fota_rt_t *rt);
 void ngx_http_fota_settle_exit(ngx_http_fota_rt_t *rt);
-/*
- * Counts it now, or when the peer has all of it.  c: the TCP connection;
- * done->delivered is set here.
- */
+/* Counts it now, or when the peer has all of it.  c: the TCP connection. */
 void ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
     ngx_http_fota_done_t *done);
+/* Looks at what waits on a connection, if anything does. */
+void ngx_http_fota_settle_peek(ngx_http_fota_rt_t *rt, ngx_connection_t *c);
 /* Looks at all that wait; last: the worker ends. */
 void ngx_http_fota_settle_all(ngx_http_fota_rt_t *rt, ngx_uint_t last);
 

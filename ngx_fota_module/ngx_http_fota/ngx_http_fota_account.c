@@ -37,10 +37,14 @@ ngx_http_fota_transfer_begin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
     ngx_queue_insert_tail(&rt->transfers, &ctx->queue);
     ctx->transfer = 1;
 
-    if (!r->keepalive) {
-        /* The request then ends when the peer has closed: with all it took. */
-        r->lingering_close = 1;
-    }
+    /*
+     * Without keepalive, or when the worker ends meanwhile, the request then
+     * ends when the peer has closed: with all it took.  nginx tells nobody at
+     * the end whether the connection stays.
+     */
+
+    ctx->last = !r->keepalive;
+    r->lingering_close = 1;
 
     if (rt->slot < NGX_HTTP_FOTA_WORKERS) {
         w = &rt->shm->workers[rt->slot];
@@ -234,7 +238,7 @@ ngx_http_fota_measure(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
     /* A Unix socket delivers what it takes. */
 
     if (ngx_http_fota_tcp(r->connection->fd, &tcp) == NGX_OK) {
-        ctx->delivered -= ngx_min(tcp.waits, ctx->sent);
+        ctx->delivered -= ngx_min((off_t) (tcp.end - tcp.acked), ctx->sent);
     }
 }
 
@@ -298,14 +302,16 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     ngx_http_fota_ctx_t   *ctx;
     ngx_http_fota_done_t   done;
 
-    ctx = ngx_http_fota_get_ctx(r);
-
-    if (ctx == NULL || !ctx->transfer) {
+    rt = ngx_http_fota_rt(r);
+    if (rt == NULL) {
         return NGX_OK;
     }
 
-    rt = ngx_http_fota_rt(r);
-    if (rt == NULL) {
+    ctx = ngx_http_fota_get_ctx(r);
+
+    if (ctx == NULL || !ctx->transfer) {
+        /* nginx may close the connection right after it. */
+        ngx_http_fota_settle_peek(rt, r->connection);
         return NGX_OK;
     }
 
@@ -358,14 +364,16 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
 
     done.class = class;
     done.sent = ctx->sent;
-    done.final = ctx->cut || !r->keepalive;
 
     c = r->connection;
 
     if (r->stream != NULL) {
         c = r->stream->connection->connection;
-        done.final = ctx->cut;
         done.stream = 1;
+
+    } else {
+        done.final = ctx->cut || ctx->last || r->lingering_time != 0
+                     || c->read->eof || ngx_exiting;
     }
 
     if (ctx->has_token && ctx->has_range && !r->header_only) {

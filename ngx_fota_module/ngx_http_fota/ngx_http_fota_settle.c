@@ -9,13 +9,15 @@
  *
  * When a request ends, its last megabytes are usually still in the socket.
  * To count them as delivered would be wrong for a peer that goes away, not to
- * count them wrong for all others; so the connection is looked at again: by
- * a later request, by a timer, or when nginx has closed it.  What is little
+ * count them wrong for all others; so where they end in the stream of bytes is
+ * kept until the peer has acknowledged it.  The connection is looked at by a
+ * timer, by later requests, and when its peer has closed it.  What is little
  * is looked at together, as a look costs more than the rest of a small range.
  *
- * What is much is followed beyond nginx's own close with a descriptor of
- * ours.  It must go soon after: as long as it is open, epoll tells of the
- * socket to whom the connection's place belongs by then.
+ * A descriptor of ours would outlive nginx's close, but keep the socket
+ * registered in epoll, whose events then reach whom the connection's place
+ * belongs to by then.  So we are between nginx and its recv() instead: a look
+ * there is the last before a connection is closed that its peer has left.
  */
 
 #include "ngx_http_fota.h"
@@ -23,8 +25,9 @@
 
 #define NGX_HTTP_FOTA_SETTLE_TICK  25       /* ms between two looks */
 #define NGX_HTTP_FOTA_SETTLE_TIME  60000    /* ms, then counted as it is */
-#define NGX_HTTP_FOTA_SETTLE_MUCH  65536    /* bytes worth a descriptor */
-#define NGX_HTTP_FOTA_SETTLE_MANY  8        /* requests looked at together */
+#define NGX_HTTP_FOTA_SETTLE_MUCH  65536    /* bytes worth a look at once */
+#define NGX_HTTP_FOTA_SETTLE_MANY  8        /* requests worth it */
+#define NGX_HTTP_FOTA_SETTLE_MOST  1024     /* that wait on a connection */
 
 /*
  * Offsets in the kernel's struct tcp_info, which only grows; the C library's
@@ -40,22 +43,43 @@
 #define FOTA_TCP_CLOSE             7
 
 
+typedef struct {
+    ngx_http_fota_done_t         done;
+    uint64_t                     end;       /* its last byte, or after it */
+    ngx_msec_t                   since;
+} ngx_http_fota_wait_t;
+
+/* The requests of one connection that wait, in the order they ended. */
+
 struct ngx_http_fota_settle_s {
-    ngx_queue_t            queue;
-    ngx_connection_t      *connection;
-    ngx_atomic_uint_t      number;  /* tells whether it is still the same */
-    ngx_uint_t             requests;        /* of it, when the last ended */
-    int                    fd;      /* ours, or -1 */
-    ngx_msec_t             since;
-    off_t                  sent;    /* by all of them */
-    ngx_uint_t             n;
-    unsigned               streams:1;       /* of one connection, HTTP/2 */
-    ngx_http_fota_done_t   done[NGX_HTTP_FOTA_SETTLE_MANY];
+    ngx_queue_t                  queue;
+    ngx_connection_t            *connection;
+    ngx_atomic_uint_t            number;    /* is it still the same? */
+    ngx_uint_t                   requests;  /* of it, when the last ended */
+    ngx_recv_pt                  recv;      /* nginx's own */
+    uint64_t                     acked;     /* as of the last look */
+    off_t                        fresh;     /* bytes since then */
+    ngx_uint_t                   known;     /* waits whose end is known */
+    ngx_uint_t                   n;
+    ngx_uint_t                   size;
+    ngx_http_fota_wait_t        *waits;
+    unsigned                     streams:1; /* of one connection, HTTP/2 */
 };
 
 
+static void ngx_http_fota_settle_ends(ngx_http_fota_settle_t *s,
+    const ngx_http_fota_tcp_t *tcp);
+static void ngx_http_fota_settle_look(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_settle_t *s, const ngx_http_fota_tcp_t *tcp,
+    ngx_uint_t last);
 static ngx_http_fota_settle_t *ngx_http_fota_settle_new(
     ngx_http_fota_rt_t *rt, ngx_connection_t *c);
+static ngx_int_t ngx_http_fota_settle_push(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_settle_t *s, const ngx_http_fota_done_t *done);
+static void ngx_http_fota_settle_free(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_settle_t *s);
+static ssize_t ngx_http_fota_settle_recv(ngx_connection_t *c, u_char *buf,
+    size_t size);
 
 
 ngx_int_t
@@ -63,7 +87,7 @@ ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp)
 {
     u_char     info[256];
     uint32_t   notsent;
-    uint64_t   acked, sent, again;
+    uint64_t   sent, again;
     socklen_t  len;
 
     len = sizeof(info);
@@ -74,14 +98,16 @@ ngx_http_fota_tcp(int fd, ngx_http_fota_tcp_t *tcp)
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(&acked, &info[FOTA_TCPI_BYTES_ACKED], sizeof(uint64_t));
+    ngx_memcpy(&tcp->acked, &info[FOTA_TCPI_BYTES_ACKED], sizeof(uint64_t));
     ngx_memcpy(&notsent, &info[FOTA_TCPI_NOTSENT], sizeof(uint32_t));
     ngx_memcpy(&sent, &info[FOTA_TCPI_BYTES_SENT], sizeof(uint64_t));
     ngx_memcpy(&again, &info[FOTA_TCPI_BYTES_RETRANS], sizeof(uint64_t));
 
     sent = sent - again + notsent;
 
-    tcp->waits = (sent > acked) ? (off_t) (sent - acked) : 0;
+    /* The end of a connection is acknowledged too, as if it were a byte. */
+
+    tcp->end = ngx_max(sent, tcp->acked);
     tcp->closed = (info[FOTA_TCPI_STATE] == FOTA_TCP_CLOSE);
 
     return NGX_OK;
@@ -125,62 +151,98 @@ ngx_http_fota_settle_count(ngx_http_fota_rt_t *rt,
 
 
 /*
- * Takes what is acknowledged by now; counts and forgets when that is all, or
- * when no more is to come.
+ * Where the requests since the last look end: backwards from the end of all,
+ * without the headers between them, so that it is rather too late.
+ */
+
+static void
+ngx_http_fota_settle_ends(ngx_http_fota_settle_t *s,
+    const ngx_http_fota_tcp_t *tcp)
+{
+    uint64_t               end;
+    ngx_uint_t             i;
+    ngx_connection_t      *c;
+    ngx_http_fota_wait_t  *w;
+
+    c = s->connection;
+    end = tcp->end;
+
+    /* What was sent of a request that came after. */
+
+    if (!s->streams && c->requests != s->requests) {
+        end -= ngx_min((uint64_t) c->sent, end);
+    }
+
+    for (i = s->n; i-- > s->known; /* void */) {
+        w = &s->waits[i];
+        w->end = end;
+
+        /* The bytes of streams are mixed. */
+
+        if (!s->streams) {
+            end -= ngx_min((uint64_t) w->done.sent, end);
+        }
+    }
+
+    s->known = s->n;
+    s->fresh = 0;
+}
+
+
+/*
+ * Counts what is acknowledged by now, or has waited for too long; last: all.
+ * tcp is NULL when nothing can be learnt anymore.  Frees s when none is left.
  */
 
 static void
 ngx_http_fota_settle_look(ngx_http_fota_rt_t *rt, ngx_http_fota_settle_t *s,
     const ngx_http_fota_tcp_t *tcp, ngx_uint_t last)
 {
-    off_t                  left, waits;
+    uint64_t               left;
     ngx_uint_t             i;
-    ngx_http_fota_done_t  *d;
-
-    waits = 0;
+    ngx_http_fota_wait_t  *w;
 
     if (tcp != NULL) {
-        waits = tcp->waits;
+        ngx_http_fota_settle_ends(s, tcp);
 
-        /* A request that came after is the last to be acknowledged. */
-
-        if (!s->streams && s->connection->number == s->number
-            && s->connection->requests != s->requests)
-        {
-            waits -= ngx_min(s->connection->sent, waits);
-        }
-
-        last |= (tcp->closed || waits == 0);
-
-        for (i = s->n; i-- > 0; /* void */) {
-            d = &s->done[i];
-
-            left = ngx_min(d->sent, waits);
-            waits -= left;
-
-            d->delivered = ngx_max(d->delivered, d->sent - left);
-        }
-    }
-
-    if (!last) {
-        return;
+        s->acked = tcp->acked;
+        last |= tcp->closed;
     }
 
     for (i = 0; i < s->n; i++) {
-        ngx_http_fota_settle_count(rt, &s->done[i]);
+        w = &s->waits[i];
+
+        /* Without a look nothing is known to have arrived. */
+
+        left = w->done.sent;
+
+        if (i < s->known) {
+            left = (w->end > s->acked) ? w->end - s->acked : 0;
+            left = ngx_min(left, (uint64_t) w->done.sent);
+        }
+
+        if (left != 0 && !last
+            && ngx_current_msec - w->since <= NGX_HTTP_FOTA_SETTLE_TIME)
+        {
+            break;
+        }
+
+        w->done.delivered = w->done.sent - (off_t) left;
+
+        ngx_http_fota_settle_count(rt, &w->done);
     }
 
-    if (rt->settling_by[s->connection - ngx_cycle->connections] == s) {
-        rt->settling_by[s->connection - ngx_cycle->connections] = NULL;
+    if (i == s->n) {
+        ngx_http_fota_settle_free(rt, s);
+        return;
     }
 
-    ngx_queue_remove(&s->queue);
-
-    if (s->fd != -1) {
-        (void) close(s->fd);
+    if (i != 0) {
+        s->n -= i;
+        s->known -= i;
+        ngx_memmove(s->waits, &s->waits[i],
+                    s->n * sizeof(ngx_http_fota_wait_t));
     }
-
-    ngx_free(s);
 }
 
 
@@ -188,84 +250,48 @@ void
 ngx_http_fota_settle(ngx_http_fota_rt_t *rt, ngx_connection_t *c,
     ngx_http_fota_done_t *done)
 {
-    ngx_int_t                rc;
     ngx_uint_t               i;
     ngx_http_fota_tcp_t      tcp;
     ngx_http_fota_settle_t  *s;
 
-    /* A Unix socket delivers what it takes. */
-
-    done->delivered = done->sent;
-
     i = c - ngx_cycle->connections;
 
-    if (i >= ngx_cycle->connection_n
+    /* A Unix socket delivers what it takes. */
+
+    if (i >= ngx_cycle->connection_n || done->sent == 0
         || c->listening->sockaddr->sa_family == AF_UNIX)
     {
+        done->delivered = done->sent;
         ngx_http_fota_settle_count(rt, done);
         return;
     }
 
     s = rt->settling_by[i];
 
-    if (s != NULL && s->number != c->number) {
-        /* Of one that was in its place; the timer sees to it. */
-        rt->settling_by[i] = NULL;
-        s = NULL;
+    if (s == NULL || s->number != c->number) {
+        /* That of one that was in its place is left to the timer. */
+        s = ngx_http_fota_settle_new(rt, c);
     }
 
-    tcp.waits = done->sent;
-    tcp.closed = 0;
-
-    if (c->error || done->final || s == NULL
-        || s->n == NGX_HTTP_FOTA_SETTLE_MANY
-        || s->sent + done->sent > NGX_HTTP_FOTA_SETTLE_MUCH)
-    {
-        rc = NGX_OK;
-
-        if (s != NULL || c->error || done->final
-            || done->sent > NGX_HTTP_FOTA_SETTLE_MUCH)
-        {
-            rc = ngx_http_fota_tcp(c->fd, &tcp);
-        }
-
-        if (s != NULL) {
-            ngx_http_fota_settle_look(rt, s, (rc == NGX_OK) ? &tcp : NULL, 1);
-            s = NULL;
-        }
-
-        if (rc == NGX_OK) {
-            done->delivered -= ngx_min(tcp.waits, done->sent);
-        }
-
-        /* With an error the connection is about to be reset. */
-
-        if (tcp.closed || done->delivered >= done->sent || c->error
-            || done->final)
-        {
-            ngx_http_fota_settle_count(rt, done);
-            return;
-        }
-
-        s = ngx_http_fota_settle_new(rt, c);
-
-        if (s == NULL) {
-            ngx_http_fota_settle_count(rt, done);
-            return;
-        }
-
-        if (tcp.waits > NGX_HTTP_FOTA_SETTLE_MUCH) {
-            s->fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
-        }
-
-    } else {
+    if (s == NULL || ngx_http_fota_settle_push(rt, s, done) != NGX_OK) {
         done->delivered = 0;
+        ngx_http_fota_settle_count(rt, done);
+        return;
     }
 
     s->requests = c->requests;
     s->streams = done->stream;
-    s->sent += done->sent;
-    s->done[s->n++] = *done;
+
+    /* With an error the connection is about to be reset. */
+
+    if (c->error || done->final
+        || s->fresh > NGX_HTTP_FOTA_SETTLE_MUCH
+        || s->n - s->known >= NGX_HTTP_FOTA_SETTLE_MANY)
+    {
+        ngx_http_fota_settle_look(rt, s,
+                     (ngx_http_fota_tcp(c->fd, &tcp) == NGX_OK) ? &tcp : NULL,
+                     c->error || done->final);
+    }
 }
 
 
@@ -274,17 +300,24 @@ ngx_http_fota_settle_new(ngx_http_fota_rt_t *rt, ngx_connection_t *c)
 {
     ngx_http_fota_settle_t  *s;
 
-    s = ngx_alloc(sizeof(ngx_http_fota_settle_t), rt->log);
+    s = ngx_calloc(sizeof(ngx_http_fota_settle_t), rt->log);
     if (s == NULL) {
+        return NULL;
+    }
+
+    s->size = NGX_HTTP_FOTA_SETTLE_MANY;
+
+    s->waits = ngx_alloc(s->size * sizeof(ngx_http_fota_wait_t), rt->log);
+    if (s->waits == NULL) {
+        ngx_free(s);
         return NULL;
     }
 
     s->connection = c;
     s->number = c->number;
-    s->fd = -1;
-    s->since = ngx_current_msec;
-    s->sent = 0;
-    s->n = 0;
+    s->recv = c->recv;
+
+    c->recv = ngx_http_fota_settle_recv;
 
     rt->settling_by[c - ngx_cycle->connections] = s;
     ngx_queue_insert_tail(&rt->settling, &s->queue);
@@ -294,6 +327,132 @@ ngx_http_fota_settle_new(ngx_http_fota_rt_t *rt, ngx_connection_t *c)
     }
 
     return s;
+}
+
+
+/* Grows while a peer asks for more than it takes, up to a limit. */
+
+static ngx_int_t
+ngx_http_fota_settle_push(ngx_http_fota_rt_t *rt, ngx_http_fota_settle_t *s,
+    const ngx_http_fota_done_t *done)
+{
+    ngx_http_fota_wait_t  *w;
+
+    if (s->n == s->size) {
+
+        if (s->size >= NGX_HTTP_FOTA_SETTLE_MOST) {
+            return NGX_DECLINED;
+        }
+
+        w = ngx_alloc(2 * s->size * sizeof(ngx_http_fota_wait_t), rt->log);
+        if (w == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(w, s->waits, s->n * sizeof(ngx_http_fota_wait_t));
+        ngx_free(s->waits);
+
+        s->waits = w;
+        s->size *= 2;
+    }
+
+    w = &s->waits[s->n++];
+
+    w->done = *done;
+    w->end = 0;
+    w->since = ngx_current_msec;
+
+    s->fresh += done->sent;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_fota_settle_free(ngx_http_fota_rt_t *rt, ngx_http_fota_settle_t *s)
+{
+    ngx_connection_t         *c;
+    ngx_http_fota_settle_t  **by;
+
+    c = s->connection;
+    by = &rt->settling_by[c - ngx_cycle->connections];
+
+    if (*by == s) {
+        *by = NULL;
+    }
+
+    if (c->number == s->number && c->recv == ngx_http_fota_settle_recv) {
+        c->recv = s->recv;
+    }
+
+    ngx_queue_remove(&s->queue);
+    ngx_free(s->waits);
+    ngx_free(s);
+}
+
+
+/* nginx closes a connection whose peer has closed it, or broken it. */
+
+static ssize_t
+ngx_http_fota_settle_recv(ngx_connection_t *c, u_char *buf, size_t size)
+{
+    ssize_t                     n;
+    ngx_http_fota_rt_t         *rt;
+    ngx_http_fota_tcp_t         tcp;
+    ngx_http_fota_settle_t     *s;
+    ngx_http_fota_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                              ngx_http_fota_module);
+    rt = mcf->rt;
+    s = (rt != NULL) ? rt->settling_by[c - ngx_cycle->connections] : NULL;
+
+    if (s == NULL || s->number != c->number) {
+
+        /* Somebody came between nginx and us, and calls us still. */
+
+#if (NGX_SSL)
+        if (c->ssl != NULL) {
+            return ngx_ssl_recv(c, buf, size);
+        }
+#endif
+
+        return ngx_recv(c, buf, size);
+    }
+
+    n = s->recv(c, buf, size);
+
+    if (n == 0 || n == NGX_ERROR) {
+        ngx_http_fota_settle_look(rt, s,
+                     (ngx_http_fota_tcp(c->fd, &tcp) == NGX_OK) ? &tcp : NULL,
+                     1);
+    }
+
+    return n;
+}
+
+
+void
+ngx_http_fota_settle_peek(ngx_http_fota_rt_t *rt, ngx_connection_t *c)
+{
+    ngx_uint_t               i;
+    ngx_http_fota_tcp_t      tcp;
+    ngx_http_fota_settle_t  *s;
+
+    i = c - ngx_cycle->connections;
+
+    if (i >= ngx_cycle->connection_n) {
+        /* A stream, whose connection others share. */
+        return;
+    }
+
+    s = rt->settling_by[i];
+
+    if (s != NULL && s->number == c->number
+        && ngx_http_fota_tcp(c->fd, &tcp) == NGX_OK)
+    {
+        ngx_http_fota_settle_look(rt, s, &tcp, 0);
+    }
 }
 
 
@@ -313,19 +472,10 @@ ngx_http_fota_settle_all(ngx_http_fota_rt_t *rt, ngx_uint_t last)
         s = ngx_queue_data(q, ngx_http_fota_settle_t, queue);
 
         stays = (s->connection->number == s->number
-                 && s->connection->fd != (ngx_socket_t) -1);
+                 && s->connection->fd != (ngx_socket_t) -1
+                 && ngx_http_fota_tcp(s->connection->fd, &tcp) == NGX_OK);
 
-        if ((!stays && s->fd == -1)
-            || ngx_http_fota_tcp(stays ? s->connection->fd : s->fd, &tcp)
-               != NGX_OK)
-        {
-            ngx_http_fota_settle_look(rt, s, NULL, 1);
-            continue;
-        }
-
-        ngx_http_fota_settle_look(rt, s, &tcp, last || !stays
-                                  || ngx_current_msec - s->since
-                                     > NGX_HTTP_FOTA_SETTLE_TIME);
+        ngx_http_fota_settle_look(rt, s, stays ? &tcp : NULL, last || !stays);
     }
 }
 
