@@ -24,6 +24,9 @@ int fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
 long fota_cli_api_try(fota_cli_t *cli, const fota_cli_call_t *call,
     fota_cli_reply_t *reply);
 
+/* An answer as the user wants it: JSON, or for people; 0 or 1. */
+int fota_cli_api_show(fota_cli_t *cli, json_t *answer);
+
 /* Prints what a failed reply says, "fota: FIELD: detail"; returns 1. */
 int fota_cli_api_error(const fota_cli_reply_t *reply);
 
@@ -56,6 +59,12 @@ void fota_cli_api_url(fota_cli_t *cli, const char *path, bool tenant,
 
 /* Text of a buffer, NUL-terminated; NULL when it overflowed. */
 const char *fota_cli_text(fota_buf_t *b);
+
+/*
+ * What is no JSON, as it comes: to stdout, or to the file of --output, which
+ * is there only when all of it came.
+ */
+int fota_cli_raw(fota_cli_t *cli, const char *path);
 
 /* The command's run() when all there is to it stands in its op. */
 int fota_cli_op_run(fota_cli_t *cli);

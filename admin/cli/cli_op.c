@@ -348,8 +348,8 @@ fota_op_list(fota_cli_t *cli, const char *path)
 }
 
 
-static int
-fota_op_show(fota_cli_t *cli, json_t *answer)
+int
+fota_cli_api_show(fota_cli_t *cli, json_t *answer)
 {
     fota_buf_t  out;
 
@@ -372,70 +372,6 @@ fota_op_show(fota_cli_t *cli, json_t *answer)
 }
 
 
-static bool
-fota_op_sink(void *ctx, const void *data, size_t len)
-{
-    return fwrite(data, 1, len, (FILE *) ctx) == len;
-}
-
-
-/* What is no JSON goes to stdout or to the file of --output as it comes. */
-
-static int
-fota_op_raw(fota_cli_t *cli, const char *path)
-{
-    int                rc;
-    bool               ok;
-    FILE              *f;
-    const char        *name;
-    fota_buf_t         url;
-    fota_cli_call_t    call;
-    fota_cli_reply_t   reply;
-
-    if (!fota_cli_api_ready(cli)) {
-        return 2;
-    }
-
-    name = fota_cli_option(cli, "--output", NULL);
-    f = name == NULL ? stdout : fopen(name, "we");
-
-    if (f == NULL) {
-        return fota_cli_fail("cannot write \"%s\"", name);
-    }
-
-    fota_buf_grow(&url, FOTA_OP_PATH_MAX);
-    fota_cli_api_url(cli, path, !(cli->command->ops->flags
-                                  & FOTA_CLI_PLATFORM), &url);
-
-    memset(&call, 0, sizeof(call));
-    call.method = cli->command->ops->method;
-    call.url = fota_cli_text(&url);
-    call.sink = fota_op_sink;
-    call.sink_ctx = f;
-
-    rc = 1;
-
-    if (call.url != NULL) {
-        (void) fota_cli_api_try(cli, &call, &reply);
-        rc = reply.status / 100 == 2 && reply.error[0] == '\0' ? 0
-             : reply.status / 100 == 2
-               ? fota_cli_fail("the answer ended early: %s", reply.error)
-               : fota_cli_api_error(&reply);
-        fota_cli_reply_done(&reply);
-    }
-
-    fota_buf_free(&url);
-
-    ok = fflush(f) == 0;
-
-    if (name != NULL) {
-        ok = fclose(f) == 0 && ok;
-    }
-
-    return ok || rc != 0 ? rc : fota_cli_fail("the output cannot be written");
-}
-
-
 int
 fota_cli_op_run(fota_cli_t *cli)
 {
@@ -455,13 +391,13 @@ fota_cli_op_run(fota_cli_t *cli)
         rc = fota_op_list(cli, (const char *) path.start);
 
     } else if (rc == 0 && (op->flags & FOTA_CLI_RAW)) {
-        rc = fota_op_raw(cli, (const char *) path.start);
+        rc = fota_cli_raw(cli, (const char *) path.start);
 
     } else if (rc == 0) {
         rc = fota_cli_api(cli, op->method, (const char *) path.start, body,
                           &answer);
         if (rc == 0) {
-            rc = fota_op_show(cli, answer);
+            rc = fota_cli_api_show(cli, answer);
             json_decref(answer);
         }
     }

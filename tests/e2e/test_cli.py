@@ -286,10 +286,11 @@ def test_pages(cli, tmp_path):
 
 class Cutter:
     """Forwards to the centre; cuts connections after some bytes, a few
-    times."""
+    times: sent there, or received from there."""
 
-    def __init__(self, port, after, times):
+    def __init__(self, port, after, times, received=False):
         self.port = port
+        self.received = received
         self.after = after
         self.times = times
         self.cuts = 0
@@ -309,9 +310,10 @@ class Cutter:
 
     def serve(self, client):
         server = socket.create_connection(("127.0.0.1", self.port))
-        threading.Thread(target=self.pump, args=(server, client, False),
+        threading.Thread(target=self.pump,
+                         args=(server, client, self.received),
                          daemon=True).start()
-        self.pump(client, server, True)
+        self.pump(client, server, not self.received)
 
     def pump(self, a, b, count):
         passed = 0
@@ -357,9 +359,25 @@ def test_upload_survives_broken_connections(cli, tmp_path):
     # What had arrived before a cut was not sent again.
     assert cutter.sent < len(data) * 1.5
 
+    # A file is replaced by a whole one or not at all.
     out = tmp_path / "back"
-    cli("artifact", "download", str(made["id"]), "--output", str(out))
+    out.write_text("kept")
+    cli("artifact", "download", "999999", "--output", str(out), rc=1)
+    cutter = Cutter(port, 3 << 20, 1, received=True)
+    args = ["artifact", "download", str(made["id"]), "--output", str(out)]
+    url = {"FOTA_CENTRE": "https://127.0.0.1:%d" % cutter.own}
+    try:
+        assert "ended early" in cli(*args, rc=1, env=url)
+        assert cutter.cuts == 1 and out.read_text() == "kept"
+        cli(*args, env=url)
+    finally:
+        cutter.close()
     assert out.read_bytes() == data
+    assert not os.path.exists(str(out) + ".part")
+
+    full = args[:-1] + ["/dev/full"]
+    assert "No space left" in cli(*full, rc=1)
+    assert cli(*args[:-1], "/dev/null") == ""
 
 
 def test_upload_goes_on_in_another_run(cli, tmp_path):
