@@ -15,7 +15,7 @@ conf_from()
     sed -f "$conf_target.sed" "$conf_source" > "$conf_target.new"
     rm -f "$conf_target.sed"
 
-    if sed "s|$RUN||g" "$conf_target.new" \
+    if sed -e "s|$RUN||g" -e "s|$BUILD||g" -e "s|$SOCK||g" "$conf_target.new" \
         | grep -nE '^[^#]*(/etc/fota|/var/(lib|log|cache)/|/run/)' >&2
     then
         die "$conf_source names what the demonstration does not place"
