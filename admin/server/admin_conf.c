@@ -14,7 +14,8 @@
 #include "server.h"
 
 
-#define FOTA_CONF_LINE  4096
+#define FOTA_CONF_LINE    4096
+#define FOTA_CONF_SOCKET  107           /* sun_path without its NUL */
 
 
 typedef enum {
@@ -42,7 +43,8 @@ typedef struct {
     { #m, type, offsetof(fota_conf_t, m), def, min, max }
 
 static const fota_conf_key_t  fota_conf_keys[] = {
-    FOTA_TEXT(listen, FOTA_CONF_PATH, NULL),
+    { "listen", FOTA_CONF_PATH, offsetof(fota_conf_t, listen), NULL, 0,
+      FOTA_CONF_SOCKET },
     FOTA_NUMBER(socket_mode, FOTA_CONF_OCTAL, "0660", 0600, 0777),
     FOTA_NUMBER(connections, FOTA_CONF_NUMBER, "2048", 8, 16384),
     FOTA_TEXT(data_dir, FOTA_CONF_PATH, NULL),

@@ -52,7 +52,9 @@ fota_agent_conf_line(fota_agent_parse_t *p, fota_str_t line, uint32_t *seen)
         v.len--;
     }
 
-    if (n.len == 0 || n.len >= sizeof(name)) {
+    if (n.len == 0 || n.len >= sizeof(name)
+        || memchr(line.data, '\0', line.len) != NULL)
+    {
         return fota_agent_wrong(p, "expected \"key = value\"");
     }
 
@@ -63,7 +65,7 @@ fota_agent_conf_line(fota_agent_parse_t *p, fota_str_t line, uint32_t *seen)
         return fota_agent_wrong(p, "\"%s\" has no value", name);
     }
 
-    if (v.len >= sizeof(value) || memchr(v.data, '\0', v.len) != NULL) {
+    if (v.len >= sizeof(value)) {
         return fota_agent_wrong(p, "\"%s\" is longer than %zu bytes", name,
                                 sizeof(value) - 1);
     }

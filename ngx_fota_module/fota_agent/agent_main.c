@@ -95,8 +95,14 @@ fota_agent_args(int argc, char **argv, fota_agent_args_t *a)
         } else if (strcmp(argv[i], "-t") == 0) {
             a->test = true;
 
-        } else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-            a->conf = argv[++i];
+        } else if (strcmp(argv[i], "-c") == 0) {
+
+            if (++i == argc) {
+                fprintf(stderr, "fota-agent: \"-c\" wants a file\n");
+                return 2;
+            }
+
+            a->conf = argv[i];
 
         } else if (strcmp(argv[i], "-V") == 0
                    || strcmp(argv[i], "--version") == 0)

@@ -539,6 +539,9 @@ def test_configuration(place, centre):
     assert "size" in conf_error(place, centre, disk_budget="lots")
     assert "32 bytes" in conf_error(place, centre, sync_key="1:abcd")
     assert "cannot read" in conf_error(place, centre, ca="/nonexistent")
+    done = subprocess.run([AGENT, "-t", "-c"], stderr=subprocess.PIPE,
+                          text=True)
+    assert done.returncode == 2 and '"-c" wants a file' in done.stderr
     key = os.path.join(place, "open.key")
     shutil.copy(os.path.join(centre.pki, "node.key"), key)
     os.chmod(key, 0o644)

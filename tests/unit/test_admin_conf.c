@@ -157,7 +157,7 @@ test_long_line(void **state)
     text[2000] = '\n';
     text[2001] = '\0';
     assert_int_equal(load(text, &conf, err), FOTA_LIMIT);
-    assert_string_equal(err, ":1: \"listen\" is longer than 1024 bytes");
+    assert_string_equal(err, ":1: \"listen\" is longer than 107 bytes");
     fota_conf_free(&conf);
 }
 
