@@ -266,8 +266,15 @@ fota_token_verify(fota_hmac_t *key, const fota_token_t *t,
         return FOTA_SCOPE;
     }
 
-    if ((uint64_t) ctx->now + FOTA_TOKEN_SKEW < t->nbf
-        || (uint64_t) t->exp + FOTA_TOKEN_SKEW < ctx->now)
+    return fota_token_current(t, ctx->now);
+}
+
+
+int
+fota_token_current(const fota_token_t *t, uint32_t now)
+{
+    if ((uint64_t) now + FOTA_TOKEN_SKEW < t->nbf
+        || (uint64_t) t->exp + FOTA_TOKEN_SKEW < now)
     {
         return FOTA_EXPIRED;
     }

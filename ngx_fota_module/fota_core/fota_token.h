@@ -79,6 +79,9 @@ int fota_token_parse(fota_token_t *t, uint8_t raw[FOTA_TOKEN_LEN],
 int fota_token_verify(fota_hmac_t *key, const fota_token_t *t,
     const uint8_t raw[FOTA_TOKEN_LEN], const fota_token_ctx_t *ctx);
 
+/* FOTA_OK or FOTA_EXPIRED: now in Unix seconds. */
+int fota_token_current(const fota_token_t *t, uint32_t now);
+
 /*
  * Derived device token: base64url of
  * HMAC-SHA-256(tenant key, "fota-dev/1\0" | tenant u32 BE | device id),

@@ -64,6 +64,7 @@ fota_view_destroy(fota_view_t *v)
     fota_view_keys_drop(v);
 
     free(v->keys);
+    free(v->tokens);
 
     fota_arena_free(&v->nodes_arena);
     fota_arena_free(&v->prefix_arena);

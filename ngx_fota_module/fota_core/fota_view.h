@@ -86,6 +86,27 @@ bool fota_view_operator(fota_view_t *v, const uint8_t token_sha256[32]);
 int fota_view_keys(fota_view_t *v, void (*each)(void *ctx, uint8_t kind,
     uint32_t scope, uint16_t kid, uint8_t state, uint32_t created), void *ctx);
 
+/*
+ * A token whose form, MAC and scope were found good, and what policy says of
+ * its artifact.
+ */
+typedef struct {
+    fota_token_t  token;
+    bool          has_record;
+    uint64_t      size;         /* of the record, bytes */
+    uint64_t      published;    /* of the record, Unix seconds */
+} fota_view_known_t;
+
+/*
+ * Was this text verified for this artifact, in this state of policy?  NULL
+ * if not.  Time and denial are still to be asked.
+ */
+const fota_view_known_t *fota_view_token_known(fota_view_t *v,
+    fota_str_t text, const uint8_t artifact[32]);
+/* Remembers it, unless it is bound to the request or good once. */
+void fota_view_token_keep(fota_view_t *v, fota_str_t text,
+    const uint8_t artifact[32], const fota_view_known_t *known);
+
 /* FOTA_OK or FOTA_REVOKED. */
 int fota_view_denied(fota_view_t *v, const fota_token_t *t);
 /* Has a running transfer of this token to be cut? */

@@ -18,6 +18,8 @@
 #define FOTA_VIEW_CACHE_MAX     (64 * 1024 * 1024)
 #define FOTA_VIEW_RECORD_MAX    (32 * 1024 * 1024)
 #define FOTA_VIEW_PREFIXES_MAX  (1024 * 1024)
+/* Verified tokens that are remembered, as a power of 2. */
+#define FOTA_VIEW_TOKENS        8
 /* Tables over this many records are read again once per refresh at most. */
 #define FOTA_VIEW_SMALL         128
 
@@ -58,6 +60,8 @@ typedef struct {
     fota_deny_t  deny;
 } fota_view_deny_t;
 
+typedef struct fota_view_token_s  fota_view_token_t;
+
 struct fota_view_s {
     char               *path;
     uint64_t            map_size;
@@ -90,6 +94,8 @@ struct fota_view_s {
     uint64_t            keys_generation;
     size_t              nkeys;
     fota_view_key_t    *keys;   /* ascending kind, scope, kid */
+
+    fota_view_token_t  *tokens;
 
     uint64_t            nodes_generation;
     fota_arena_t        nodes_arena;

@@ -100,10 +100,16 @@ ngx_http_fota_file_hash(ngx_http_fota_ctx_t *ctx, const u_char *name,
 void
 ngx_http_fota_ask_artifact(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx)
 {
+    fota_artifact_info_t  info;
+
     ctx->asked_artifact = 1;
-    ctx->has_artifact = (fota_view_artifact(rt->view, ctx->sha256,
-                                            &ctx->artifact)
+    ctx->has_artifact = (fota_view_artifact(rt->view, ctx->sha256, &info)
                          == FOTA_OK);
+
+    if (ctx->has_artifact) {
+        ctx->artifact_size = info.size;
+        ctx->artifact_published = info.published;
+    }
 }
 
 
@@ -326,15 +332,15 @@ ngx_http_fota_download_record(ngx_http_request_t *r,
 
     if (ngx_http_fota_artifact(ngx_http_fota_rt(r), ctx) == NGX_OK) {
 
-        if ((uint64_t) of->size != ctx->artifact.size) {
+        if ((uint64_t) of->size != ctx->artifact_size) {
             ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
                           "fota: an artifact of %uL bytes has a file of "
-                          "%O bytes, \"%V\"", ctx->artifact.size, of->size,
+                          "%O bytes, \"%V\"", ctx->artifact_size, of->size,
                           &r->uri);
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        r->headers_out.last_modified_time = (time_t) ctx->artifact.published;
+        r->headers_out.last_modified_time = (time_t) ctx->artifact_published;
     }
 
     if (ngx_http_fota_digest_headers(r, ctx->sha256) != NGX_OK) {

@@ -188,17 +188,17 @@ ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
         if (r->headers_out.status == NGX_HTTP_OK
             && r->headers_out.content_length_n != -1
             && (uint64_t) r->headers_out.content_length_n
-               != ctx->artifact.size)
+               != ctx->artifact_size)
         {
             ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
                           "fota: the origin has %O bytes of an artifact "
                           "of %uL, \"%V\"",
                           r->headers_out.content_length_n,
-                          ctx->artifact.size, &r->uri);
+                          ctx->artifact_size, &r->uri);
             return NGX_HTTP_BAD_GATEWAY;
         }
 
-        r->headers_out.last_modified_time = (time_t) ctx->artifact.published;
+        r->headers_out.last_modified_time = (time_t) ctx->artifact_published;
     }
 
     return ngx_http_fota_digest_headers(r, ctx->sha256);

@@ -15,6 +15,11 @@
 
 static ngx_int_t ngx_http_fota_token_check(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt, fota_str_t text);
+static ngx_uint_t ngx_http_fota_token_known(ngx_http_fota_rt_t *rt,
+    ngx_http_fota_ctx_t *ctx, fota_str_t text);
+static int ngx_http_fota_token_verify(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt, fota_str_t text,
+    int policy, fota_token_ctx_t *tc, uint8_t cert[32]);
 static fota_str_t ngx_http_fota_token_text(ngx_http_request_t *r);
 static ngx_int_t ngx_http_fota_token_refuse(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx, ngx_uint_t status, const char *error,
@@ -105,69 +110,52 @@ static ngx_int_t
 ngx_http_fota_token_check(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
     ngx_http_fota_rt_t *rt, fota_str_t text)
 {
-    int                rc;
-    uint8_t            raw[FOTA_TOKEN_LEN], addr[16], cert[32], family;
-    fota_hmac_t       *key;
+    int                rc, policy;
+    uint8_t            addr[16], cert[32], family;
     fota_token_t      *t;
     fota_token_ctx_t   tc;
 
     t = &ctx->token;
-
-    if (fota_token_parse(t, raw, text) != FOTA_OK) {
-        ngx_memzero(t, sizeof(fota_token_t));
-        ngx_http_fota_count(rt, TOKEN_MALFORMED);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                          "malformed",
-                                          "FOTA error=\"malformed\"",
-                                          "the token cannot be read");
-    }
 
     ngx_memzero(&tc, sizeof(fota_token_ctx_t));
 
     tc.artifact = ctx->sha256;
     tc.now = (uint32_t) ngx_time();
 
-    if (ngx_http_fota_addr(r, addr, &family) == NGX_OK) {
-        tc.addr = addr;
-    }
+    policy = ngx_http_fota_begin(rt, ctx);
 
-    if ((t->flags & FOTA_TOKEN_F_CERT)
-        && ngx_http_fota_cert(r, cert) == NGX_OK)
-    {
-        tc.cert = cert;
-    }
+    if (policy == FOTA_OK && ngx_http_fota_token_known(rt, ctx, text)) {
+        rc = fota_token_current(t, tc.now);
 
-    rc = ngx_http_fota_begin(rt, ctx);
-    if (rc != FOTA_OK) {
-        return ngx_http_fota_no_policy(r, rc);
-    }
-
-    ngx_http_fota_self(rt);
-    tc.scope = rt->group;
-
-    key = fota_view_download_key(rt->view, t->scope, t->kid);
-
-    if (key == NULL) {
-        rc = (t->scope != 0 && t->scope != rt->group) ? FOTA_SCOPE
-                                                      : FOTA_UNKNOWN_KEY;
     } else {
-        rc = fota_token_verify(key, t, raw, &tc);
+
+        if (ngx_http_fota_addr(r, addr, &family) == NGX_OK) {
+            tc.addr = addr;
+        }
+
+        rc = ngx_http_fota_token_verify(r, ctx, rt, text, policy, &tc, cert);
     }
 
     if (rc == FOTA_OK) {
         rc = fota_view_denied(rt->view, t);
     }
 
-    if (rc == FOTA_OK) {
-        ngx_http_fota_ask_artifact(rt, ctx);
+    if (policy == FOTA_OK) {
+        ngx_http_fota_end(rt);
     }
-
-    ngx_http_fota_end(rt);
 
     switch (rc) {
 
     case FOTA_OK:
         break;
+
+    case FOTA_INVALID:
+        ngx_memzero(t, sizeof(fota_token_t));
+        ngx_http_fota_count(rt, TOKEN_MALFORMED);
+        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
+                                          "malformed",
+                                          "FOTA error=\"malformed\"",
+                                          "the token cannot be read");
 
     case FOTA_UNKNOWN_KEY:
         ngx_http_fota_count(rt, TOKEN_UNKNOWN_KID);
@@ -245,6 +233,88 @@ ngx_http_fota_token_check(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
                                            "good once are in use",
                                            NGX_HTTP_FOTA_RETRY_AFTER);
     }
+}
+
+
+/* Ranges of one download bring the same token again and again. */
+
+static ngx_uint_t
+ngx_http_fota_token_known(ngx_http_fota_rt_t *rt, ngx_http_fota_ctx_t *ctx,
+    fota_str_t text)
+{
+    const fota_view_known_t  *known;
+
+    known = fota_view_token_known(rt->view, text, ctx->sha256);
+    if (known == NULL) {
+        return 0;
+    }
+
+    ctx->token = known->token;
+    ctx->asked_artifact = 1;
+    ctx->has_artifact = known->has_record;
+    ctx->artifact_size = known->size;
+    ctx->artifact_published = known->published;
+
+    return 1;
+}
+
+
+/*
+ * policy: FOTA_OK between begin and end, else why there is none, which is
+ * what a token of good form gets.  cert: room for what tc->cert points to.
+ */
+
+static int
+ngx_http_fota_token_verify(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_http_fota_rt_t *rt, fota_str_t text, int policy,
+    fota_token_ctx_t *tc, uint8_t cert[32])
+{
+    int                 rc;
+    uint8_t             raw[FOTA_TOKEN_LEN];
+    fota_hmac_t        *key;
+    fota_token_t       *t;
+    fota_view_known_t   known;
+
+    t = &ctx->token;
+
+    if (fota_token_parse(t, raw, text) != FOTA_OK) {
+        return FOTA_INVALID;
+    }
+
+    if (policy != FOTA_OK) {
+        return policy;
+    }
+
+    if ((t->flags & FOTA_TOKEN_F_CERT)
+        && ngx_http_fota_cert(r, cert) == NGX_OK)
+    {
+        tc->cert = cert;
+    }
+
+    ngx_http_fota_self(rt);
+    tc->scope = rt->group;
+
+    key = fota_view_download_key(rt->view, t->scope, t->kid);
+
+    if (key == NULL) {
+        return (t->scope != 0 && t->scope != rt->group) ? FOTA_SCOPE
+                                                        : FOTA_UNKNOWN_KEY;
+    }
+
+    rc = fota_token_verify(key, t, raw, tc);
+
+    if (rc == FOTA_OK) {
+        ngx_http_fota_ask_artifact(rt, ctx);
+
+        known.token = *t;
+        known.has_record = ctx->has_artifact;
+        known.size = ctx->artifact_size;
+        known.published = ctx->artifact_published;
+
+        fota_view_token_keep(rt->view, text, ctx->sha256, &known);
+    }
+
+    return rc;
 }
 
 

@@ -305,6 +305,24 @@ def test_skew_is_allowed(edge):
                               exp=NOW + 900, ttl=None)).status == 200
 
 
+def test_a_token_expires_that_was_used_before(edge):
+    url = edge.path(FW, nbf=NOW - 900, exp=int(time.time()) - 57, ttl=None)
+    assert edge.get(url).status == 200
+    end = time.time() + 30
+    while edge.get(url).status == 200 and time.time() < end:
+        time.sleep(0.1)
+    refused(edge.get(url), 401, "expired")
+
+
+def test_a_token_is_of_one_artifact_also_when_it_was_used(edge):
+    url, token = edge.path(FW).split("?t=")
+    assert edge.get(url + "?t=" + token).status == 200
+    other = "/a/" + b64url(bytes(32))
+    refused(edge.get(other + "?t=" + token), 403, "mac")
+    last = "Q" if token[-1] == "A" else "A"
+    refused(edge.get(url + "?t=" + token[:-1] + last), 403, "mac")
+
+
 def test_bound_to_an_address(edge):
     ok = edge.path(FW, ip="127.0.0.0", plen=120)
     assert edge.get(ok).status == 200
