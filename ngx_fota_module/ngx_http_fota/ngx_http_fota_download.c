@@ -92,6 +92,7 @@ ngx_http_fota_file_hash(ngx_http_fota_ctx_t *ctx, const u_char *name,
     ctx->hash_text = name;
     ctx->has_hash = 1;
     ctx->asked_artifact = 0;
+    ctx->has_artifact = 0;
 
     return NGX_OK;
 }

@@ -23,6 +23,21 @@ ngx_http_fota_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_chain_t           out;
     ngx_http_fota_ctx_t  *ctx;
 
+    /*
+     * A body that nobody read would be taken for the next request; one that
+     * was only announced may come or not.
+     */
+
+    if (r->headers_in.expect != NULL && !r->expect_tested) {
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ctx = ngx_http_fota_get_ctx(r);
 
     if (ctx != NULL) {

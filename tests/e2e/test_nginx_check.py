@@ -7,6 +7,7 @@ databases that are missing, broken, replaced or too new, explain."""
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -83,6 +84,44 @@ def test_keepalive_after_every_kind_of_answer(edge):
         r = c.getresponse()
         assert r.status == 200 and json.loads(r.read())["update"]
     c.close()
+
+
+HIDDEN = b"GET /fota/v1/check HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("line,n,status", [
+    (b"POST /fota/v1/check", 2000, b"413"),
+    (b"PUT /fota/v1/check", 3, b"405"),
+    (b"POST /fota/v1/report", 2000, b"413"),
+    (b"GET /fota/v1/report", 3, b"405"),
+    (b"POST /fota/v1/explain", 3, b"405"),
+    (b"POST /metrics", 3, b"405"),
+    (b"GET /healthz", 3, b"200"),
+    (b"GET /a/" + b"A" * 43, 3, b"401"),
+    (b"GET /a/" + b"A" * 43 + b"?t=x", 3, b"403"),
+])
+def test_a_body_that_is_not_wanted_is_no_request(edge, line, n, status):
+    """What a proxy in front takes for a body must be one for us as well."""
+    body = HIDDEN * n
+    with socket.create_connection(("127.0.0.1", edge.port)) as s:
+        s.settimeout(20)
+        s.sendall(line + b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d"
+                  b"\r\n\r\n%sGET /last HTTP/1.1\r\nHost: x\r\n"
+                  b"Connection: close\r\n\r\n" % (len(body), body))
+        got = b""
+        while more := s.recv(65536):
+            got += more
+    assert re.findall(rb"HTTP/1.1 (\d+)", got) == [status, b"404"]
+
+
+def test_a_body_that_is_announced_is_refused_unseen(edge):
+    with socket.create_connection(("127.0.0.1", edge.port)) as s:
+        s.settimeout(20)
+        s.sendall(b"POST /fota/v1/check HTTP/1.1\r\nHost: x\r\n"
+                  b"Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n")
+        got = s.recv(65536)
+        assert got.startswith(b"HTTP/1.1 413 "), got
+        assert b"Connection: close" in got
 
 
 def field(answer, status, code, name):
