@@ -68,10 +68,11 @@ ngx_http_fota_commit(void *data, ngx_log_t *log)
 {
     ngx_http_fota_commit_t *t = data;
 
-    int      err, dir;
-    char     path[PATH_MAX];
-    size_t   done;
-    ssize_t  n;
+    int          err, dir;
+    char         path[PATH_MAX];
+    size_t       done;
+    ssize_t      n;
+    struct stat  st;
 
     err = 0;
     t->created = 0;
@@ -99,6 +100,19 @@ ngx_http_fota_commit(void *data, ngx_log_t *log)
     if (err == 0 && t->sync) {
         t->failed = "fdatasync";
         err = (fdatasync(t->fd) == -1) ? errno : 0;
+    }
+
+    /* Removed by somebody meanwhile, it would be gone when we close it. */
+
+    if (err == 0 && t->sync) {
+        t->failed = "fstat";
+
+        if (fstat(t->fd, &st) == -1) {
+            err = errno;
+
+        } else if (st.st_nlink == 0) {
+            err = ENOENT;
+        }
     }
 
     /* A file whose name is not on disk is not either. */

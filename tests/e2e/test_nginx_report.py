@@ -7,6 +7,7 @@ import fcntl
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -301,6 +302,22 @@ def test_a_full_disk_refuses_and_recovers(small):
         wait_for("recovery", lambda: e.report(seq=99).status == 202)
         assert e.worker_pids() == worker
         assert any(p["seq"] == 99 for _, _, p in reports(e))
+
+
+def test_a_removed_spool_acknowledges_nothing(tmp_path):
+    where = str(tmp_path / "spool")
+    os.mkdir(where)
+    with Edge(policy(), spool_dir=where) as e:
+        e.allowed.append("No such file|were not kept")
+        assert e.report(seq=1).status == 202
+        mode = os.stat(where)
+        shutil.rmtree(where)
+        assert e.report(seq=2).status == 503
+        os.mkdir(where)
+        os.chown(where, mode.st_uid, mode.st_gid)
+        os.chmod(where, mode.st_mode & 0o7777)
+        wait_for("recovery", lambda: e.report(seq=3).status == 202)
+        assert [p["seq"] for _, _, p in reports(e)] == [3]
 
 
 def test_failures_trip_a_rollout_that_is_cut_off():
