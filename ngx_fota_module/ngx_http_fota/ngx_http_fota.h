@@ -258,6 +258,9 @@ ngx_int_t ngx_http_fota_problem(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_fota_problem_retry(ngx_http_request_t *r,
     ngx_uint_t status, const char *code, const char *detail,
     ngx_uint_t retry);
+/* 405; methods are those that are allowed, as the header Allow has them. */
+ngx_int_t ngx_http_fota_not_allowed(ngx_http_request_t *r,
+    const char *methods);
 
 /* variables */
 ngx_int_t ngx_http_fota_add_variables(ngx_conf_t *cf);
@@ -271,6 +274,7 @@ ngx_int_t ngx_http_fota_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_fota_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_fota_ready_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_fota_download_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_fota_hide_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_fota_token_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_fota_log_handler(ngx_http_request_t *r);
 

@@ -190,11 +190,7 @@ ngx_http_fota_download_handler(ngx_http_request_t *r)
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    if (r->uri.data[r->uri.len - 1] == '/') {
-        return NGX_DECLINED;
+        return ngx_http_fota_not_allowed(r, "GET, HEAD");
     }
 
     rt = ngx_http_fota_rt(r);
@@ -202,6 +198,14 @@ ngx_http_fota_download_handler(ngx_http_request_t *r)
 
     if (rt == NULL || ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* An index is nginx's, but an artifact has none. */
+
+    if (r->uri.data[r->uri.len - 1] == '/'
+        && ngx_http_fota_uri_hash(r, ctx) != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
 
     log = r->connection->log;

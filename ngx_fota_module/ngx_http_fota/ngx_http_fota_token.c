@@ -26,6 +26,58 @@ static ngx_int_t ngx_http_fota_token_refuse(ngx_http_request_t *r,
     const char *header, const char *detail);
 
 
+/*
+ * nginx writes the request line into its error log, and $request into that of
+ * accesses: both get one whose token cannot be read.
+ */
+
+ngx_int_t
+ngx_http_fota_hide_handler(ngx_http_request_t *r)
+{
+    u_char     *p, *end;
+    ngx_str_t  *line, value;
+
+    line = &r->request_line;
+
+    if (r != r->main || line->len == 0
+        || ngx_http_arg(r, (u_char *) "t", 1, &value) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* The line shares memory with the arguments, which are needed yet. */
+
+    p = ngx_pnalloc(r->pool, line->len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(p, line->data, line->len);
+
+    line->data = p;
+    end = p + line->len;
+
+    while (p < end && *p != '?') { p++; }
+
+    while (p < end) {
+
+        /* At "?" or "&": one argument up to the next "&". */
+
+        p++;
+
+        if (end - p >= 2 && (*p == 't' || *p == 'T') && p[1] == '=') {
+            for (p += 2; p < end && *p != '&' && *p != ' '; p++) {
+                *p = '*';
+            }
+        }
+
+        while (p < end && *p != '&') { p++; }
+    }
+
+    return NGX_DECLINED;
+}
+
+
 ngx_int_t
 ngx_http_fota_token_handler(ngx_http_request_t *r)
 {

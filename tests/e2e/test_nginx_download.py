@@ -195,6 +195,14 @@ def test_methods_and_names(edge):
     assert edge.get("/a/short").status == 404
 
 
+def test_a_name_that_is_empty(edge):
+    """Not an index of something, which nginx would look for."""
+    path, query = edge.path(FW, name=False).split("?")
+    r = edge.get(path + "/?" + query)
+    assert (r.status, r.body) == (200, DATA)
+    assert edge.get(path + "/x/?" + query).status == 404
+
+
 def test_a_file_whose_name_is_no_hash():
     locations = """
         location /files/ { root %(store)s; fota_download on; }
@@ -548,7 +556,12 @@ def test_origin_away():
     os.remove(os.path.join(e.store, b64url(bytes.fromhex(FW["sha256"]))))
     e.start()
     with e:
-        assert e.get(e.path(FW)).status == 502
+        url = e.path(FW)
+        assert e.get(url).status == 502
+        # nginx tells of it with the request line, yet without the token.
+        wait_for("line", lambda: "connect() failed" in e.log())
+        assert "?t=***" in e.log()
+        assert url.split("t=")[1] not in e.log()
 
 
 def test_origin_with_a_file_of_another_size(origin, puller):
