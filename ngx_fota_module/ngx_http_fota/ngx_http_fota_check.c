@@ -31,8 +31,7 @@ ngx_http_fota_check_handler(ngx_http_request_t *r)
     }
 
     if (r->method != NGX_HTTP_POST) {
-        return ngx_http_fota_problem(r, NGX_HTTP_NOT_ALLOWED, "method", NULL,
-                                     "GET or POST is needed");
+        return ngx_http_fota_not_allowed(r, "GET, HEAD, POST");
     }
 
     return ngx_http_fota_read_body(r, ngx_http_fota_check_body);

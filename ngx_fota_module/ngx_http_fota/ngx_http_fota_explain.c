@@ -36,8 +36,7 @@ ngx_http_fota_explain_handler(ngx_http_request_t *r)
     ngx_http_fota_case_t   c;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_fota_problem(r, NGX_HTTP_NOT_ALLOWED, "method", NULL,
-                                     "GET is needed");
+        return ngx_http_fota_not_allowed(r, "GET, HEAD");
     }
 
     rc = ngx_http_discard_request_body(r);

@@ -126,6 +126,20 @@ ngx_http_fota_problem_retry(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
+ngx_int_t
+ngx_http_fota_not_allowed(ngx_http_request_t *r, const char *methods)
+{
+    if (ngx_http_fota_header(r, "Allow", methods, ngx_strlen(methods))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_fota_problem(r, NGX_HTTP_NOT_ALLOWED, "method", NULL,
+                                 "the header Allow says what is taken here");
+}
+
+
 static const char *
 ngx_http_fota_title(ngx_uint_t status)
 {

@@ -49,8 +49,7 @@ ngx_int_t
 ngx_http_fota_report_handler(ngx_http_request_t *r)
 {
     if (r->method != NGX_HTTP_POST) {
-        return ngx_http_fota_problem(r, NGX_HTTP_NOT_ALLOWED, "method", NULL,
-                                     "POST is needed");
+        return ngx_http_fota_not_allowed(r, "POST");
     }
 
     return ngx_http_fota_read_body(r, ngx_http_fota_report_body);

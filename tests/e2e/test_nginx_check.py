@@ -181,8 +181,13 @@ def test_unknown_tenant_and_product(edge):
 
 
 def test_method(edge):
-    field(edge.request("DELETE", "/fota/v1/check"), 405, "method", None)
-    field(edge.request("GET", "/fota/v1/report"), 405, "method", None)
+    for method, path, allowed in (
+            ("DELETE", "/fota/v1/check", "GET, HEAD, POST"),
+            ("GET", "/fota/v1/report", "POST"),
+            ("POST", "/fota/v1/explain", "GET, HEAD")):
+        r = edge.request(method, path)
+        field(r, 405, "method", None)
+        assert r.headers["Allow"] == allowed
 
 
 def test_variables_are_logged(edge):

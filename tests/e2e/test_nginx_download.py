@@ -188,7 +188,8 @@ def test_if_range_that_fails_wants_the_whole_file(edge):
 
 
 def test_methods_and_names(edge):
-    assert edge.request("POST", edge.url).status == 405
+    r = edge.request("POST", edge.url)
+    assert (r.status, r.headers["Allow"]) == (405, "GET, HEAD")
     # The name behind the hash is for people.
     r = edge.get(edge.path(FW, name=False))
     assert (r.status, r.body) == (200, DATA)
