@@ -80,6 +80,9 @@ port_free()
         return 0
     fi
 
+    # What a killed nginx left holds its ports.
+    proc_stop TERM "$2"
+
     if (: < "/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
         die "port $1 is in use by another program"
     fi

@@ -175,7 +175,7 @@ demo_next()
     cat <<END
 
   edge tokyo-1    http://127.0.0.1:$(edge_port tokyo-1)   https://127.0.0.1:$(edge_tls_port tokyo-1)
-  edge osaka-1   http://127.0.0.1:$(edge_port osaka-1)   https://127.0.0.1:$(edge_tls_port osaka-1)
+  edge osaka-1    http://127.0.0.1:$(edge_port osaka-1)   https://127.0.0.1:$(edge_tls_port osaka-1)
   centre          $CENTRE_URL   (API, TLS by $RUN/pki/ca.pem)
 
 Try next:

@@ -125,6 +125,9 @@ edge_start()
     say START "edge $1 on http://127.0.0.1:$(edge_port "$1")"
     proc_run "$EDGE/fota-agent.pid" "$EDGE/fota-agent.log" \
         "$BUILD/fota-agent" -c "$EDGE/fota-agent.conf"
+
+    # One that was killed leaves its socket, and nginx takes no old one.
+    proc_alive "$EDGE/nginx.pid" || rm -f "$SOCK/$1-watch.sock"
     nginx_start "$EDGE"
 }
 

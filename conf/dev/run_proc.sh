@@ -23,14 +23,19 @@ proc_start()
 
 # A pid may belong to somebody else by now: the start time tells.  One that
 # ended and was not waited for (Z) is not alive.
+proc_ended()
+{
+    case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+        [ZX]*|"") return 0 ;;
+    esac
+    return 1
+}
+
 proc_alive()
 {
     [ -s "$1" ] || return 1
     proc_pid=$(cat "$1")
-    [ -n "$proc_pid" ] && [ -d "/proc/$proc_pid" ] || return 1
-    case $(sed 's/.*) //' "/proc/$proc_pid/stat" 2>/dev/null) in
-        [ZX]*|"") return 1 ;;
-    esac
+    [ -n "$proc_pid" ] && ! proc_ended "$proc_pid" || return 1
     [ "$(proc_start "$proc_pid")" = "$(cat "$1.start" 2>/dev/null)" ]
 }
 
@@ -80,11 +85,29 @@ proc_wait()
     done
 }
 
+# Children outlive a leader that was killed: a group with its number that holds
+# files of ours open.
+proc_orphans()
+{
+    for orphan_stat in /proc/[0-9]*/stat; do
+        orphan=$(sed 's/.*) //' "$orphan_stat" 2>/dev/null \
+            | awk -v group="$1" '$3 == group && $1 !~ /[ZX]/ { print "yes" }')
+        if [ -n "$orphan" ] \
+            && ls -l "${orphan_stat%stat}fd" 2>/dev/null | grep -qF " $RUN/"
+        then
+            return 0
+        fi
+    done
+
+    return 1
+}
+
 # proc_stop SIGNAL PIDFILE: asks, waits, then kills; children go with it.
 proc_stop()
 {
+    stop_pid=$(cat "$2" 2>/dev/null || true)
+
     if proc_alive "$2"; then
-        stop_pid=$(cat "$2")
         kill -s "$1" "$stop_pid" 2>/dev/null || true
 
         stop_left=150
@@ -100,7 +123,17 @@ proc_stop()
             sleep 0.2
         fi
 
-        # setsid made each the leader of a group: nothing of it may stay.
+    elif [ -n "$stop_pid" ] && proc_ended "$stop_pid" \
+        && proc_orphans "$stop_pid"
+    then
+        kill -s "$1" -- "-$stop_pid" 2>/dev/null || true
+
+    else
+        stop_pid=
+    fi
+
+    # setsid made each the leader of a group: nothing of it may stay.
+    if [ -n "$stop_pid" ]; then
         stop_left=50
         while proc_group "$stop_pid"; do
             stop_left=$((stop_left - 1))

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 import urllib.request
@@ -176,6 +177,24 @@ def test_stop(demo):
     assert demo.processes() == {}
     assert demo.command("status") == ""
     demo.stop()
+
+
+def kill_masters(demo):
+    """kill -9 of each nginx's master, whose workers live on."""
+    for name in ("tokyo-1", "osaka-1", "centre"):
+        with open(os.path.join(demo.run, name, "nginx.pid")) as f:
+            os.kill(int(f.read()), signal.SIGKILL)
+
+
+def test_what_a_killed_master_leaves(demo):
+    """Its workers, with their ports, are no obstacle and do not stay."""
+    demo.start()
+    kill_masters(demo)
+    said = demo.start()
+    assert "nothing to do: up_to_date" in said
+    kill_masters(demo)
+    demo.stop()
+    assert demo.processes() == {}
 
 
 def test_port_in_use(demo):

@@ -96,7 +96,8 @@ class Demo:
         return bad
 
     def processes(self):
-        """{pid: command line} of what runs from our folder."""
+        """{pid: command line} of what runs from our folder, or has files
+        of it open."""
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -104,9 +105,13 @@ class Demo:
                     line = f.read().replace(b"\0", b" ").decode(errors="replace")
                 with open("/proc/%s/stat" % pid) as f:
                     state = f.read().rsplit(")", 1)[1].split()[0]
+                files = [os.readlink("/proc/%s/fd/%s" % (pid, fd))
+                         for fd in os.listdir("/proc/%s/fd" % pid)]
             except (OSError, LookupError):
                 continue
-            if self.run in line and state != "Z":
+            ours = self.run in line or any(f.startswith(self.run + "/")
+                                           for f in files)
+            if ours and state != "Z":
                 found[int(pid)] = line
         return found
 
