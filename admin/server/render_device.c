@@ -20,12 +20,15 @@ static fota_render_device_t *fota_device_find(fota_render_device_t *list,
     size_t n, uint64_t id);
 static int fota_devices_load(fota_render_t *r, const fota_db_arg_t *ids,
     size_t n, fota_render_device_t *list, size_t *nlist);
-static int fota_devices_groups(fota_render_t *r, const fota_db_arg_t *ids,
-    size_t n, fota_render_device_t *list, size_t nlist);
-static int fota_devices_attrs(fota_render_t *r, const fota_db_arg_t *ids,
-    size_t n, fota_render_device_t *list, size_t nlist);
-static int fota_devices_attempts(fota_render_t *r, const fota_db_arg_t *ids,
-    size_t n, fota_render_device_t *list, size_t nlist);
+static int fota_device_group(fota_render_t *r, fota_rows_t *rows,
+    fota_render_device_t *d);
+static int fota_device_attr(fota_render_t *r, fota_rows_t *rows,
+    fota_render_device_t *d);
+static int fota_device_attempt(fota_render_t *r, fota_rows_t *rows,
+    fota_render_device_t *d);
+static int fota_devices_part(fota_render_t *r, size_t part,
+    const fota_db_arg_t *ids, size_t n, fota_render_device_t *list,
+    size_t nlist);
 static bool fota_device_differs(const fota_device_t *d);
 
 
@@ -104,141 +107,145 @@ fota_devices_load(fota_render_t *r, const fota_db_arg_t *ids, size_t n,
 
 
 static int
-fota_devices_groups(fota_render_t *r, const fota_db_arg_t *ids, size_t n,
-    fota_render_device_t *list, size_t nlist)
+fota_device_group(fota_render_t *r, fota_rows_t *rows,
+    fota_render_device_t *d)
 {
-    int                    rc;
-    fota_rows_t           *rows;
-    fota_render_device_t  *d;
+    fota_device_t  *v;
 
-    rc = fota_sql_list(r->db, &rows, "SELECT device_id, group_id"
-                       " FROM group_member WHERE device_id IN ",
-                       " ORDER BY device_id, group_id", NULL, 0, ids, n);
-    if (rc != FOTA_OK) {
-        return rc;
+    v = &d->device;
+
+    if (v->groups == NULL) {
+        v->groups = fota_calloc(r->mem, FOTA_DEVICE_GROUPS_MAX,
+                                sizeof(uint32_t));
+        if (v->groups == NULL) {
+            return FOTA_NOMEM;
+        }
     }
 
-    while ((rc = fota_db_row(rows)) == FOTA_OK) {
-        d = fota_device_find(list, nlist, fota_db_u64(rows, 0));
-        if (d == NULL) {
-            continue;
-        }
-
-        if (d->device.groups == NULL) {
-            d->device.groups = fota_calloc(r->mem, FOTA_DEVICE_GROUPS_MAX,
-                                           sizeof(uint32_t));
-            if (d->device.groups == NULL) {
-                rc = FOTA_NOMEM;
-                break;
-            }
-        }
-
-        if (d->device.ngroups == FOTA_DEVICE_GROUPS_MAX) {
-            d->status = FOTA_LIMIT;
-            continue;
-        }
-
-        d->device.groups[d->device.ngroups++] =
-                                            (uint32_t) fota_db_u64(rows, 1);
+    if (v->ngroups == FOTA_DEVICE_GROUPS_MAX) {
+        d->status = FOTA_LIMIT;
+        return FOTA_OK;
     }
 
-    fota_db_rows_end(rows);
+    v->groups[v->ngroups++] = (uint32_t) fota_db_u64(rows, 1);
 
-    return (rc == FOTA_NOTFOUND) ? FOTA_OK : rc;
+    return FOTA_OK;
 }
 
 
 static int
-fota_devices_attrs(fota_render_t *r, const fota_db_arg_t *ids, size_t n,
-    fota_render_device_t *list, size_t nlist)
+fota_device_attr(fota_render_t *r, fota_rows_t *rows,
+    fota_render_device_t *d)
 {
-    int                    rc;
-    fota_attr_t           *a;
-    fota_rows_t           *rows;
-    fota_render_device_t  *d;
+    fota_attr_t    *a;
+    fota_device_t  *v;
 
-    rc = fota_sql_list(r->db, &rows, "SELECT device_id, name, value"
-                       " FROM device_attr WHERE operator_set = 1"
-                       " AND device_id IN ", " ORDER BY device_id, name",
-                       NULL, 0, ids, n);
-    if (rc != FOTA_OK) {
-        return rc;
+    v = &d->device;
+
+    if (v->attrs == NULL) {
+        v->attrs = fota_calloc(r->mem, FOTA_ATTRS_MAX, sizeof(fota_attr_t));
+        if (v->attrs == NULL) {
+            return FOTA_NOMEM;
+        }
     }
 
-    while ((rc = fota_db_row(rows)) == FOTA_OK) {
-        d = fota_device_find(list, nlist, fota_db_u64(rows, 0));
-        if (d == NULL) {
-            continue;
-        }
-
-        if (d->device.attrs == NULL) {
-            d->device.attrs = fota_calloc(r->mem, FOTA_ATTRS_MAX,
-                                          sizeof(fota_attr_t));
-            if (d->device.attrs == NULL) {
-                rc = FOTA_NOMEM;
-                break;
-            }
-        }
-
-        if (d->device.nattrs == FOTA_ATTRS_MAX) {
-            d->status = FOTA_LIMIT;
-            continue;
-        }
-
-        a = &d->device.attrs[d->device.nattrs++];
-        a->name = fota_sql_dup(r->mem, rows, 1);
-        a->value = fota_sql_dup(r->mem, rows, 2);
+    if (v->nattrs == FOTA_ATTRS_MAX) {
+        d->status = FOTA_LIMIT;
+        return FOTA_OK;
     }
 
-    fota_db_rows_end(rows);
+    a = &v->attrs[v->nattrs++];
+    a->name = fota_sql_dup(r->mem, rows, 1);
+    a->value = fota_sql_dup(r->mem, rows, 2);
 
-    return (rc == FOTA_NOTFOUND) ? FOTA_OK : rc;
+    return FOTA_OK;
 }
 
 
-/* Attempts of rollouts that may still offer; the latest when too many. */
+/* The latest rollouts come first, older ones are left out. */
 
 static int
-fota_devices_attempts(fota_render_t *r, const fota_db_arg_t *ids, size_t n,
-    fota_render_device_t *list, size_t nlist)
+fota_device_attempt(fota_render_t *r, fota_rows_t *rows,
+    fota_render_device_t *d)
+{
+    fota_device_t   *v;
+    fota_attempt_t  *a;
+
+    v = &d->device;
+
+    if (v->nattempts == FOTA_DEVICE_ATTEMPTS_MAX) {
+        return FOTA_OK;
+    }
+
+    if (v->attempts == NULL) {
+        v->attempts = fota_calloc(r->mem, FOTA_DEVICE_ATTEMPTS_MAX,
+                                  sizeof(fota_attempt_t));
+        if (v->attempts == NULL) {
+            return FOTA_NOMEM;
+        }
+    }
+
+    a = &v->attempts[v->nattempts++];
+    a->rollout = (uint32_t) fota_db_u64(rows, 1);
+    a->attempts = (uint16_t) fota_db_u64(rows, 2);
+    a->delta_failed = fota_db_u64(rows, 3) != 0;
+
+    return FOTA_OK;
+}
+
+
+/* What is many to a device.  Attempts: of rollouts that may still offer. */
+
+static const struct {
+    const char  *head;
+    const char  *tail;
+    int        (*add)(fota_render_t *r, fota_rows_t *rows,
+                   fota_render_device_t *d);
+} fota_device_parts[] = {
+
+    { "SELECT device_id, group_id FROM group_member WHERE device_id IN ",
+      " ORDER BY device_id, group_id",
+      fota_device_group },
+
+    { "SELECT device_id, name, value FROM device_attr"
+      " WHERE operator_set = 1 AND device_id IN ",
+      " ORDER BY device_id, name",
+      fota_device_attr },
+
+    { "SELECT rd.device_id, rd.rollout_id, rd.attempts_failed,"
+      " rd.delta_failed FROM rollout_device rd JOIN rollout o"
+      " ON o.id = rd.rollout_id"
+      " AND o.state IN ('ready', 'running', 'paused')"
+      " WHERE (rd.attempts_failed > 0 OR rd.delta_failed > 0)"
+      " AND rd.device_id IN ",
+      " ORDER BY rd.device_id, rd.rollout_id DESC",
+      fota_device_attempt }
+};
+
+
+static int
+fota_devices_part(fota_render_t *r, size_t part, const fota_db_arg_t *ids,
+    size_t n, fota_render_device_t *list, size_t nlist)
 {
     int                    rc;
     fota_rows_t           *rows;
-    fota_attempt_t        *a;
     fota_render_device_t  *d;
 
-    rc = fota_sql_list(r->db, &rows, "SELECT rd.device_id, rd.rollout_id,"
-                       " rd.attempts_failed, rd.delta_failed"
-                       " FROM rollout_device rd JOIN rollout o"
-                       " ON o.id = rd.rollout_id"
-                       " AND o.state IN ('ready', 'running', 'paused')"
-                       " WHERE (rd.attempts_failed > 0"
-                       " OR rd.delta_failed > 0) AND rd.device_id IN ",
-                       " ORDER BY rd.device_id, rd.rollout_id DESC",
-                       NULL, 0, ids, n);
+    rc = fota_sql_list(r->db, &rows, fota_device_parts[part].head,
+                       fota_device_parts[part].tail, NULL, 0, ids, n);
     if (rc != FOTA_OK) {
         return rc;
     }
 
     while ((rc = fota_db_row(rows)) == FOTA_OK) {
         d = fota_device_find(list, nlist, fota_db_u64(rows, 0));
-        if (d == NULL || d->device.nattempts == FOTA_DEVICE_ATTEMPTS_MAX) {
-            continue;
-        }
 
-        if (d->device.attempts == NULL) {
-            d->device.attempts = fota_calloc(r->mem, FOTA_DEVICE_ATTEMPTS_MAX,
-                                             sizeof(fota_attempt_t));
-            if (d->device.attempts == NULL) {
-                rc = FOTA_NOMEM;
+        if (d != NULL) {
+            rc = fota_device_parts[part].add(r, rows, d);
+            if (rc != FOTA_OK) {
                 break;
             }
         }
-
-        a = &d->device.attempts[d->device.nattempts++];
-        a->rollout = (uint32_t) fota_db_u64(rows, 1);
-        a->attempts = (uint16_t) fota_db_u64(rows, 2);
-        a->delta_failed = fota_db_u64(rows, 3) != 0;
     }
 
     fota_db_rows_end(rows);
@@ -280,16 +287,12 @@ fota_render_devices(fota_render_t *r, const uint64_t *ids, size_t n,
 
     rc = fota_devices_load(r, args, n, list, nout);
 
-    if (rc == FOTA_OK && *nout != 0) {
-        rc = fota_devices_groups(r, args, n, list, *nout);
-    }
-
-    if (rc == FOTA_OK && *nout != 0) {
-        rc = fota_devices_attrs(r, args, n, list, *nout);
-    }
-
-    if (rc == FOTA_OK && *nout != 0) {
-        rc = fota_devices_attempts(r, args, n, list, *nout);
+    for (i = 0; rc == FOTA_OK && *nout != 0
+                && i < sizeof(fota_device_parts)
+                       / sizeof(fota_device_parts[0]);
+         i++)
+    {
+        rc = fota_devices_part(r, i, args, n, list, *nout);
     }
 
     if (rc != FOTA_OK) {
