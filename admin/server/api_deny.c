@@ -62,18 +62,13 @@ static int
 fota_deny_list(fota_req_t *req)
 {
     int           rc;
-    fota_page_t   page;
     fota_rows_t  *rows;
-
-    memset(&page, 0, sizeof(page));
-    page.limit = 100000;
 
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_DENY_COLUMNS
              " FROM deny WHERE tenant_id = ? ORDER BY created DESC, kind, id"
              " LIMIT 100000", "u", fota_u64(req->tenant_id));
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 1, fota_deny_json) : rc;
+    return fota_list_answer(req, rc, rows, fota_deny_json);
 }
 
 

@@ -239,6 +239,27 @@ fota_firmware_write(fota_req_t *req, uint32_t id, json_t *v)
 }
 
 
+/* Takes v, the firmware as it is; the members of the body go over it. */
+
+static int
+fota_firmware_apply(fota_req_t *req, uint32_t product, uint32_t id,
+    json_t *v, json_t **after)
+{
+    int  rc;
+
+    fota_merge(v, req->json, fota_firmware_nullable);
+    rc = fota_firmware_write(req, id, v);
+    json_decref(v);
+
+    if (rc == FOTA_OK) {
+        rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, req->tenant_id,
+                             product);
+    }
+
+    return rc == FOTA_OK ? fota_firmware_get(req, id, after) : rc;
+}
+
+
 static int
 fota_firmware_insert(fota_req_t *req, void *data)
 {
@@ -293,21 +314,9 @@ fota_firmware_insert(fota_req_t *req, void *data)
     id = (uint32_t) fota_db_last_id(req->db);
 
     rc = fota_firmware_get(req, id, &v);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    fota_merge(v, req->json, fota_firmware_nullable);
-    rc = fota_firmware_write(req, id, v);
-    json_decref(v);
 
     if (rc == FOTA_OK) {
-        rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, req->tenant_id,
-                             product);
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_firmware_get(req, id, &after);
+        rc = fota_firmware_apply(req, product, id, v, &after);
     }
 
     if (rc != FOTA_OK) {
@@ -325,7 +334,7 @@ static int
 fota_firmware_update(fota_req_t *req, void *data)
 {
     int        rc;
-    json_t    *before, *v, *after;
+    json_t    *before, *after;
     uint32_t   product, id;
 
     rc = fota_firmware_param(req, &product, &id);
@@ -338,19 +347,7 @@ fota_firmware_update(fota_req_t *req, void *data)
         return rc;
     }
 
-    v = json_copy(before);
-    fota_merge(v, req->json, fota_firmware_nullable);
-    rc = fota_firmware_write(req, id, v);
-    json_decref(v);
-
-    if (rc == FOTA_OK) {
-        rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, req->tenant_id,
-                             product);
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_firmware_get(req, id, &after);
-    }
+    rc = fota_firmware_apply(req, product, id, json_copy(before), &after);
 
     if (rc != FOTA_OK) {
         json_decref(before);

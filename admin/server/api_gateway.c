@@ -46,22 +46,18 @@ fota_gateway_list(fota_req_t *req)
     int           rc;
     uint32_t      id;
     fota_str_t    name;
-    fota_page_t   page;
     fota_rows_t  *rows;
 
-    memset(&page, 0, sizeof(page));
-    page.limit = FOTA_PAGE_MAX;
-
     rc = fota_tenant_param(req, &id, &name);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT id, name, created"
-                 " FROM tenant_gateway WHERE tenant_id = ? ORDER BY id", "u",
-                 fota_u64(id));
+    if (rc != FOTA_OK) {
+        return rc;
     }
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_gateway_json) : rc;
+    rc = fota_db_query(req->db, &rows, "SELECT id, name, created"
+             " FROM tenant_gateway WHERE tenant_id = ? ORDER BY id", "u",
+             fota_u64(id));
+
+    return fota_list_answer(req, rc, rows, fota_gateway_json);
 }
 
 
@@ -234,22 +230,18 @@ fota_device_key_list(fota_req_t *req)
     int           rc;
     uint32_t      id;
     fota_str_t    name;
-    fota_page_t   page;
     fota_rows_t  *rows;
 
-    memset(&page, 0, sizeof(page));
-    page.limit = FOTA_PAGE_MAX;
-
     rc = fota_tenant_param(req, &id, &name);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT kid, state, created"
-                 " FROM secret_key WHERE kind = ? AND scope = ? ORDER BY kid",
-                 "uu", fota_u64(FOTA_KEY_DEVICE), fota_u64(id));
+    if (rc != FOTA_OK) {
+        return rc;
     }
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_device_key_json) : rc;
+    rc = fota_db_query(req->db, &rows, "SELECT kid, state, created"
+             " FROM secret_key WHERE kind = ? AND scope = ? ORDER BY kid",
+             "uu", fota_u64(FOTA_KEY_DEVICE), fota_u64(id));
+
+    return fota_list_answer(req, rc, rows, fota_device_key_json);
 }
 
 

@@ -261,17 +261,12 @@ static int
 fota_operator_list(fota_req_t *req)
 {
     int           rc;
-    fota_page_t   page;
     fota_rows_t  *rows;
-
-    memset(&page, 0, sizeof(page));
-    page.limit = 65536;
 
     rc = fota_db_query(req->db, &rows, "SELECT kid, created FROM secret_key"
                        " WHERE kind = 3 AND scope = 0 ORDER BY kid", "");
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_operator_json) : rc;
+    return fota_list_answer(req, rc, rows, fota_operator_json);
 }
 
 

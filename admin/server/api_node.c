@@ -309,12 +309,32 @@ fota_node_write(fota_req_t *req, uint32_t id, json_t *v)
 }
 
 
+/* Takes v, the node as it is; the members of the body go over it. */
+
+static int
+fota_node_apply(fota_req_t *req, fota_str_t name, json_t *v, json_t **after)
+{
+    int       rc;
+    uint32_t  id;
+
+    id = (uint32_t) fota_mu(v, "id");
+    fota_merge(v, req->json, NULL);
+    rc = fota_node_write(req, id, v);
+    json_decref(v);
+
+    if (rc == FOTA_OK) {
+        rc = fota_outbox_put(req->db, FOTA_T_NODE, 0, id);
+    }
+
+    return rc == FOTA_OK ? fota_node_get(req, name, after) : rc;
+}
+
+
 static int
 fota_node_insert(fota_req_t *req, void *data)
 {
     int          rc;
     json_t      *v, *after;
-    uint32_t     id;
     fota_str_t   name;
 
     name = fota_ms(req->json, "name");
@@ -330,23 +350,10 @@ fota_node_insert(fota_req_t *req, void *data)
         return rc;
     }
 
-    id = (uint32_t) fota_db_last_id(req->db);
-
     rc = fota_node_get(req, name, &v);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    fota_merge(v, req->json, NULL);
-    rc = fota_node_write(req, id, v);
-    json_decref(v);
 
     if (rc == FOTA_OK) {
-        rc = fota_outbox_put(req->db, FOTA_T_NODE, 0, id);
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_node_get(req, name, &after);
+        rc = fota_node_apply(req, name, v, &after);
     }
 
     if (rc != FOTA_OK) {
@@ -364,8 +371,7 @@ static int
 fota_node_update(fota_req_t *req, void *data)
 {
     int          rc;
-    json_t      *before, *v, *after;
-    uint32_t     id;
+    json_t      *before, *after;
     fota_str_t   name;
 
     name = fota_req_param(req, "node");
@@ -375,19 +381,7 @@ fota_node_update(fota_req_t *req, void *data)
         return rc;
     }
 
-    id = (uint32_t) fota_mu(before, "id");
-    v = json_copy(before);
-    fota_merge(v, req->json, NULL);
-    rc = fota_node_write(req, id, v);
-    json_decref(v);
-
-    if (rc == FOTA_OK) {
-        rc = fota_outbox_put(req->db, FOTA_T_NODE, 0, id);
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_node_get(req, name, &after);
-    }
+    rc = fota_node_apply(req, name, json_copy(before), &after);
 
     if (rc != FOTA_OK) {
         json_decref(before);
@@ -498,17 +492,12 @@ static int
 fota_node_group_list(fota_req_t *req)
 {
     int           rc;
-    fota_page_t   page;
     fota_rows_t  *rows;
-
-    memset(&page, 0, sizeof(page));
-    page.limit = 65536;
 
     rc = fota_db_query(req->db, &rows, "SELECT id, name FROM node_group"
                        " ORDER BY id", "");
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_node_group_json) : rc;
+    return fota_list_answer(req, rc, rows, fota_node_group_json);
 }
 
 

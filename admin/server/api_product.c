@@ -212,12 +212,33 @@ fota_product_write(fota_req_t *req, fota_str_t name, json_t *v)
 }
 
 
+/* Takes v, the product as it is; the members of the body go over it. */
+
+static int
+fota_product_apply(fota_req_t *req, fota_str_t name, json_t *v,
+    json_t **after)
+{
+    int       rc;
+    uint64_t  id;
+
+    id = fota_mu(v, "id");
+    fota_merge(v, req->json, fota_product_nullable);
+    rc = fota_product_write(req, name, v);
+    json_decref(v);
+
+    if (rc == FOTA_OK) {
+        rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, req->tenant_id, id);
+    }
+
+    return rc == FOTA_OK ? fota_product_get(req, name, after) : rc;
+}
+
+
 static int
 fota_product_insert(fota_req_t *req, void *data)
 {
     int          rc;
     json_t      *v, *after;
-    uint64_t     id;
     fota_str_t   name;
 
     name = fota_ms(req->json, "name");
@@ -233,23 +254,10 @@ fota_product_insert(fota_req_t *req, void *data)
         return rc;
     }
 
-    id = fota_db_last_id(req->db);
-
     rc = fota_product_get(req, name, &v);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    fota_merge(v, req->json, fota_product_nullable);
-    rc = fota_product_write(req, name, v);
-    json_decref(v);
 
     if (rc == FOTA_OK) {
-        rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, req->tenant_id, id);
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_product_get(req, name, &after);
+        rc = fota_product_apply(req, name, v, &after);
     }
 
     if (rc != FOTA_OK) {
@@ -267,7 +275,7 @@ static int
 fota_product_update(fota_req_t *req, void *data)
 {
     int          rc;
-    json_t      *before, *v, *after;
+    json_t      *before, *after;
     fota_str_t   name;
 
     name = fota_req_param(req, "product");
@@ -277,19 +285,7 @@ fota_product_update(fota_req_t *req, void *data)
         return rc;
     }
 
-    v = json_copy(before);
-    fota_merge(v, req->json, fota_product_nullable);
-    rc = fota_product_write(req, name, v);
-    json_decref(v);
-
-    if (rc == FOTA_OK) {
-        rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, req->tenant_id,
-                             fota_mu(before, "id"));
-    }
-
-    if (rc == FOTA_OK) {
-        rc = fota_product_get(req, name, &after);
-    }
+    rc = fota_product_apply(req, name, json_copy(before), &after);
 
     if (rc != FOTA_OK) {
         json_decref(before);

@@ -19,7 +19,7 @@
 #define FOTA_BRAKE_BACK_MS  (2 * 86400 * 1000LL)
 
 
-static bool fota_brake_word(fota_req_t *req, uint64_t *level);
+static int fota_brake_run(fota_req_t *req, fota_tx_pt fn);
 static int fota_brake_answer(fota_req_t *req, uint32_t tenant,
     const char *action, fota_str_t object, uint64_t level);
 static int fota_brake_rollout_tx(fota_req_t *req, void *data);
@@ -72,28 +72,29 @@ fota_deny_now(fota_db_t *db, unsigned kind, uint64_t id, bool cut)
 }
 
 
-/* False: answered. */
+/* The level of the body is the data of fn. */
 
-static bool
-fota_brake_word(fota_req_t *req, uint64_t *level)
+static int
+fota_brake_run(fota_req_t *req, fota_tx_pt fn)
 {
+    uint64_t  level;
+
     static const char *const  members[] = { "brake", NULL };
 
-    *level = UINT64_MAX;
+    level = UINT64_MAX;
 
     if (!fota_json_only(req, members)
-        || !fota_json_word(req, "brake", fota_brakes, 3, level))
+        || !fota_json_word(req, "brake", fota_brakes, 3, &level))
     {
-        return false;
+        return FOTA_OK;
     }
 
-    if (*level == UINT64_MAX) {
-        (void) fota_res_problem(req, 400, "field_missing", "brake",
+    if (level == UINT64_MAX) {
+        return fota_res_problem(req, 400, "field_missing", "brake",
                                 "\"brake\" is needed: none, offers or cut");
-        return false;
     }
 
-    return true;
+    return fota_tx(req, fn, &level);
 }
 
 
@@ -297,40 +298,28 @@ fota_brake_all_tx(fota_req_t *req, void *data)
 static int
 fota_brake_rollout(fota_req_t *req)
 {
-    uint64_t  level;
-
-    return fota_brake_word(req, &level)
-           ? fota_tx(req, fota_brake_rollout_tx, &level) : FOTA_OK;
+    return fota_brake_run(req, fota_brake_rollout_tx);
 }
 
 
 static int
 fota_brake_product(fota_req_t *req)
 {
-    uint64_t  level;
-
-    return fota_brake_word(req, &level)
-           ? fota_tx(req, fota_brake_product_tx, &level) : FOTA_OK;
+    return fota_brake_run(req, fota_brake_product_tx);
 }
 
 
 static int
 fota_brake_tenant(fota_req_t *req)
 {
-    uint64_t  level;
-
-    return fota_brake_word(req, &level)
-           ? fota_tx(req, fota_brake_tenant_tx, &level) : FOTA_OK;
+    return fota_brake_run(req, fota_brake_tenant_tx);
 }
 
 
 static int
 fota_brake_all(fota_req_t *req)
 {
-    uint64_t  level;
-
-    return fota_brake_word(req, &level)
-           ? fota_tx(req, fota_brake_all_tx, &level) : FOTA_OK;
+    return fota_brake_run(req, fota_brake_all_tx);
 }
 
 

@@ -119,6 +119,23 @@ fota_page_answer(fota_req_t *req, fota_rows_t *rows, const fota_page_t *page,
 
 
 int
+fota_list_answer(fota_req_t *req, int rc, fota_rows_t *rows,
+    fota_item_pt item)
+{
+    fota_page_t  page;
+
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    memset(&page, 0, sizeof(page));
+    page.limit = UINT64_MAX;
+
+    return fota_page_answer(req, rows, &page, 0, item);
+}
+
+
+int
 fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows, fota_item_pt item,
     json_t **out)
 {

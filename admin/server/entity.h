@@ -44,6 +44,13 @@ int fota_page_answer(fota_req_t *req, fota_rows_t *rows,
     const fota_page_t *page, unsigned key, fota_item_pt item);
 
 /*
+ * The same for a list that is short enough for one answer.  rc is what the
+ * query returned.
+ */
+int fota_list_answer(fota_req_t *req, int rc, fota_rows_t *rows,
+    fota_item_pt item);
+
+/*
  * The only row of a query as JSON: FOTA_OK, FOTA_NOTFOUND (no answer set),
  * or what failed.  rc is what the query returned; ends rows.
  */
