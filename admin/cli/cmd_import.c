@@ -113,26 +113,6 @@ fota_import_source(void *ctx, void *out, size_t max)
 
 
 static int
-fota_import_show(fota_cli_t *cli, json_t *answer)
-{
-    fota_buf_t  out;
-
-    if (cli->json) {
-        return fota_cli_show_json(answer);
-    }
-
-    if (cli->quiet) {
-        return 0;
-    }
-
-    fota_buf_grow(&out, SIZE_MAX / 2);
-    (void) fota_cli_show_object(answer, &out);
-
-    return fota_cli_show_flush(&out);
-}
-
-
-static int
 fota_cmd_import_group(fota_cli_t *cli)
 {
     int                rc;
@@ -186,7 +166,7 @@ fota_cmd_import_group(fota_cli_t *cli)
         fota_cli_progress_end(&im.progress);
         answer = json_loadb((char *) reply.body.start, reply.body.len, 0,
                             NULL);
-        rc = fota_import_show(cli, answer);
+        rc = fota_cli_api_show(cli, answer);
 
         if (rc == 0
             && json_integer_value(json_object_get(answer, "bad")) != 0)
@@ -323,7 +303,7 @@ fota_cmd_import_device(fota_cli_t *cli)
     /* Also after a failure: what was made before it is made. */
 
     sum = json_pack("{s:I, s:I}", "created", created, "existing", existing);
-    rc = fota_import_show(cli, sum) != 0 ? 1 : rc;
+    rc = fota_cli_api_show(cli, sum) != 0 ? 1 : rc;
     json_decref(sum);
 
     return rc;

@@ -214,22 +214,52 @@ fota_upload_source(void *ctx, void *out, size_t max)
 }
 
 
+/* A call about the upload; url holds its URL. */
+
+static void
+fota_upload_call(fota_upload_t *u, const char *method, fota_buf_t *url,
+    fota_cli_call_t *call)
+{
+    char  path[128];
+
+    (void) snprintf(path, sizeof(path), "/api/v1/uploads/%s", u->id);
+    fota_buf_grow(url, 8192);
+    fota_cli_api_url(u->cli, path, true, url);
+
+    memset(call, 0, sizeof(fota_cli_call_t));
+    call->method = method;
+    call->url = fota_cli_text(url);
+}
+
+
+/* The upload as the centre shows it. */
+
+static bool
+fota_upload_reply(fota_upload_t *u, const fota_cli_reply_t *reply)
+{
+    bool     ok;
+    json_t  *answer;
+
+    answer = json_loadb((char *) reply->body.start, reply->body.len, 0, NULL);
+    ok = fota_upload_read(u, answer);
+    json_decref(answer);
+
+    return ok;
+}
+
+
 /* One part: status of the answer, 0 when the connection broke. */
 
 static long
 fota_upload_part(fota_upload_t *u, uint64_t part, bool *told)
 {
-    char               header[64], path[128];
+    char               header[64];
     long               status;
-    json_t            *answer;
     fota_buf_t         url;
     fota_cli_call_t    call;
     fota_cli_reply_t   reply;
 
-    (void) snprintf(path, sizeof(path), "/api/v1/uploads/%s", u->id);
-    fota_buf_grow(&url, 8192);
-    fota_cli_api_url(u->cli, path, true, &url);
-    memset(&call, 0, sizeof(call));
+    fota_upload_call(u, "PATCH", &url, &call);
 
     u->pos = u->offset;
     u->end = u->file.size - u->pos > part ? u->pos + part : u->file.size;
@@ -237,8 +267,6 @@ fota_upload_part(fota_upload_t *u, uint64_t part, bool *told)
     (void) snprintf(header, sizeof(header), "Upload-Offset: %llu",
                     (unsigned long long) u->offset);
 
-    call.method = "PATCH";
-    call.url = fota_cli_text(&url);
     call.headers[call.nheaders++] = header;
     call.headers[call.nheaders++] = "Content-Type: application/octet-stream";
     call.source = fota_upload_source;
@@ -248,10 +276,7 @@ fota_upload_part(fota_upload_t *u, uint64_t part, bool *told)
     status = fota_cli_api_try(u->cli, &call, &reply);
 
     if (status == 200) {
-        answer = json_loadb((char *) reply.body.start, reply.body.len, 0,
-                            NULL);
-        (void) fota_upload_read(u, answer);
-        json_decref(answer);
+        (void) fota_upload_reply(u, &reply);
 
     } else if (status >= 400 && status < 500 && status != 409
                && status != 408 && status != 429)
@@ -273,29 +298,15 @@ static bool
 fota_upload_ask(fota_upload_t *u)
 {
     bool               ok;
-    char               path[128];
-    json_t            *answer;
     fota_buf_t         url;
     fota_cli_call_t    call;
     fota_cli_reply_t   reply;
 
-    (void) snprintf(path, sizeof(path), "/api/v1/uploads/%s", u->id);
-    fota_buf_grow(&url, 8192);
-    fota_cli_api_url(u->cli, path, true, &url);
-
-    memset(&call, 0, sizeof(call));
-    call.method = "GET";
-    call.url = fota_cli_text(&url);
+    fota_upload_call(u, "GET", &url, &call);
     call.timeout_s = 30;
 
-    ok = false;
-
-    if (fota_cli_api_try(u->cli, &call, &reply) == 200) {
-        answer = json_loadb((char *) reply.body.start, reply.body.len, 0,
-                            NULL);
-        ok = fota_upload_read(u, answer);
-        json_decref(answer);
-    }
+    ok = fota_cli_api_try(u->cli, &call, &reply) == 200
+         && fota_upload_reply(u, &reply);
 
     fota_cli_reply_done(&reply);
     fota_buf_free(&url);
@@ -516,7 +527,6 @@ fota_upload_artifact(fota_upload_t *u, const fota_manifest_t *m)
     bool         exists;
     size_t       i;
     json_t      *body, *answer;
-    fota_buf_t   out;
     const char  *s;
 
     static const char *const  copied[][2] = {
@@ -551,13 +561,8 @@ fota_upload_artifact(fota_upload_t *u, const fota_manifest_t *m)
             (void) fprintf(stderr, "The centre has this artifact already.\n");
         }
 
-    } else if (rc == 0 && u->cli->json) {
-        rc = fota_cli_show_json(answer);
-
-    } else if (rc == 0 && !u->cli->quiet) {
-        fota_buf_grow(&out, SIZE_MAX / 2);
-        (void) fota_cli_show_object(answer, &out);
-        rc = fota_cli_show_flush(&out);
+    } else if (rc == 0) {
+        rc = fota_cli_api_show(u->cli, answer);
     }
 
     json_decref(answer);
