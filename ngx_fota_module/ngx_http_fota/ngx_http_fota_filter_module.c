@@ -19,6 +19,10 @@
 
 static ngx_int_t ngx_http_fota_filter_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_fota_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_fota_filter_origin(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx);
+static void ngx_http_fota_filter_drop(ngx_http_request_t *r,
+    const char *name);
 static ngx_int_t ngx_http_fota_filter_digest(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx);
 static ngx_int_t ngx_http_fota_filter_ranges(ngx_http_request_t *r,
@@ -106,12 +110,9 @@ ngx_http_fota_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (lcf->digest && !ctx->served
-        && (r->headers_out.status == NGX_HTTP_OK
-            || r->headers_out.status == NGX_HTTP_PARTIAL_CONTENT
-            || r->headers_out.status == NGX_HTTP_NOT_MODIFIED))
-    {
-        rc = ngx_http_fota_filter_digest(r, ctx);
+    if (lcf->digest && !ctx->served) {
+
+        rc = ngx_http_fota_filter_origin(r, ctx);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -133,25 +134,95 @@ ngx_http_fota_header_filter(ngx_http_request_t *r)
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     max = ngx_min(max, clcf->max_ranges);
 
+    if (r->single_range) {
+        /* What only passes by is cut once. */
+        max = 1;
+    }
+
     rc = ngx_http_fota_filter_ranges(r, max);
 
     return (rc == NGX_OK) ? ngx_http_next_header_filter(r) : rc;
 }
 
 
-/* The origin's validators give way to the artifact's. */
-
 static ngx_int_t
-ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+ngx_http_fota_filter_origin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 {
+    switch (r->headers_out.status) {
+
+    case NGX_HTTP_OK:
+    case NGX_HTTP_PARTIAL_CONTENT:
+    case NGX_HTTP_NOT_MODIFIED:
+        break;
+
+    case NGX_HTTP_MOVED_PERMANENTLY:
+    case NGX_HTTP_MOVED_TEMPORARILY:
+    case NGX_HTTP_SEE_OTHER:
+    case NGX_HTTP_TEMPORARY_REDIRECT:
+    case NGX_HTTP_PERMANENT_REDIRECT:
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_FORBIDDEN:
+
+        if (r->upstream == NULL) {
+            return NGX_OK;
+        }
+
+        /* Said to us: a device would take it for a word on its token. */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "fota: the origin answers %ui for \"%V\"",
+                      r->headers_out.status, &r->uri);
+
+        ngx_http_fota_filter_drop(r, "Location");
+        ngx_http_fota_filter_drop(r, "WWW-Authenticate");
+
+        return NGX_HTTP_BAD_GATEWAY;
+
+    default:
+        return NGX_OK;
+    }
+
+    if (r->headers_out.content_encoding != NULL
+        && r->headers_out.content_encoding->hash != 0
+        && r->headers_out.content_encoding->value.len != 0)
+    {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "fota: the origin encodes \"%V\"", &r->uri);
+
+        r->headers_out.content_encoding->hash = 0;
+        r->headers_out.content_encoding = NULL;
+
+        return NGX_HTTP_BAD_GATEWAY;
+    }
+
+    if (r->upstream != NULL && r->headers_out.status == NGX_HTTP_OK
+        && r->headers_out.content_length_n != -1)
+    {
+        /* Whether the origin knows ranges or not. */
+
+        r->allow_ranges = 1;
+        r->single_range = 1;
+
+#if (NGX_HTTP_CACHE)
+        if (r->cached) {
+            r->single_range = 0;
+        }
+#endif
+    }
+
+    return ngx_http_fota_filter_digest(r, ctx);
+}
+
+
+static void
+ngx_http_fota_filter_drop(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    if (ngx_http_fota_uri_hash(r, ctx) != NGX_OK) {
-        return NGX_OK;
-    }
-
+    len = ngx_strlen(name);
     part = &r->headers_out.headers.part;
     h = part->elts;
 
@@ -167,26 +238,38 @@ ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
             i = 0;
         }
 
-        if ((h[i].key.len == 4
-             && ngx_strncasecmp(h[i].key.data, (u_char *) "ETag", 4) == 0)
-            || (h[i].key.len == 11
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "Repr-Digest",
-                                   11)
-                   == 0))
+        if (h[i].key.len == len
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
         {
             h[i].hash = 0;
         }
     }
+}
+
+
+/* The origin's validators give way to the artifact's. */
+
+static ngx_int_t
+ngx_http_fota_filter_digest(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
+{
+    if (ngx_http_fota_uri_hash(r, ctx) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    ngx_http_fota_filter_drop(r, "ETag");
+    ngx_http_fota_filter_drop(r, "Repr-Digest");
 
     ngx_http_clear_etag(r);
     ngx_http_clear_last_modified(r);
 
     if (ngx_http_fota_artifact(ngx_http_fota_rt(r), ctx) == NGX_OK) {
 
-        /* What is short or long need not be hashed to be wrong. */
+        /*
+         * What is short or long need not be hashed to be wrong.  A length
+         * that only the end will tell is -1 here, and no better.
+         */
 
         if (r->headers_out.status == NGX_HTTP_OK
-            && r->headers_out.content_length_n != -1
             && (uint64_t) r->headers_out.content_length_n
                != ctx->artifact_size)
         {

@@ -480,20 +480,34 @@ def origin():
     """A node that has the file, with validators of its own."""
     locations = """
         location /o/ { alias %(store)s/; etag on; add_header X-Hit 1; }
+        location /no_ranges/ { alias %(store)s/; max_ranges 0; }
+        location /no_length/ { alias %(store)s/; ssi on; ssi_types *; }
+        location /encoded/ { alias %(store)s/;
+                             add_header Content-Encoding gzip; }
+        location /moved/ { return 302 http://127.0.0.1:1/; }
+        location /refused/ { return 401; }
+        location /denied/ { return 403; }
+        location /gone/ { return 404; }
+        location /ill/ { return 500; }
     """
     with Edge(spec(), locations=locations) as e:
         e.keep(FW, mtime=1234567890)
         yield e
 
 
-@pytest.fixture
-def puller(origin):
-    made = Edge(spec(), locations=ORIGIN.replace("PORT", str(origin.port)),
+def pulling(origin, place="o"):
+    made = Edge(spec(), locations=ORIGIN.replace("PORT", str(origin.port))
+                .replace("/o/", "/%s/" % place),
                 http="proxy_cache_path cache keys_zone=pull:1m;",
                 start=False)
     os.remove(os.path.join(made.store, b64url(bytes.fromhex(FW["sha256"]))))
     made.start()
-    with made:
+    return made
+
+
+@pytest.fixture
+def puller(origin):
+    with pulling(origin) as made:
         yield made
 
 
@@ -578,6 +592,34 @@ def test_origin_with_a_file_of_another_size(origin, puller):
     finally:
         os.truncate(path, SIZE)
     assert puller.get(puller.path(FW)).body == DATA
+
+
+def test_origin_that_knows_no_ranges(origin):
+    with pulling(origin, "no_ranges") as e:
+        url = e.path(FW)
+        # What passes by for the first time is not cut twice.
+        r = e.get(url, {"Range": "bytes=0-0,9-9"})
+        assert r.status == 416 and len(r.body) < 2000
+        r = e.get(url, {"Range": "bytes=5-9"})
+        assert (r.status, r.body) == (206, DATA[5:10])
+        r = e.get(url, {"Range": "bytes=0-0,9-9"})
+        assert parts(r) == [(0, DATA[:1]), (9, DATA[9:10])]
+
+
+@pytest.mark.parametrize("place,status", [
+    ("no_length", 502), ("encoded", 502), ("moved", 502), ("refused", 502),
+    ("denied", 502), ("gone", 404), ("ill", 500),
+])
+def test_origin_with_something_else(origin, place, status):
+    """401 and 403 are for devices whose own token is wrong."""
+    with pulling(origin, place) as e:
+        e.allowed.append("fota: the origin (encodes|has -1 bytes)")
+        for _ in range(2):
+            r = e.get(e.path(FW), {"Range": "bytes=5-9"})
+            assert r.status == status and len(r.body) < 2000
+            for name in ("ETag", "Repr-Digest", "Location",
+                         "Content-Encoding", "WWW-Authenticate"):
+                assert name not in r.headers
 
 
 # Accounting and cutting
