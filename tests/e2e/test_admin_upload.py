@@ -38,6 +38,20 @@ def patch(centre, up, offset, body, tenant="t", **more):
             "Upload-Offset": str(offset)}, **more)
 
 
+def begin_patch(centre, up, data, n):
+    """The connection of a part of which the centre has n bytes so far."""
+    c = centre.connection(unix=True)
+    c.putrequest("PATCH", "/api/v1/uploads/" + up)
+    for k, v in (("Authorization", "Bearer " + centre.token),
+                 ("X-Fota-Tenant", "t"), ("Upload-Offset", "0"),
+                 ("Content-Length", str(len(data)))):
+        c.putheader(k, v)
+    c.endheaders()
+    c.send(data[:n])
+    time.sleep(0.3)
+    return c
+
+
 def state(centre, up):
     return centre.api("GET", "/uploads/" + up, tenant="t")
 
@@ -128,15 +142,7 @@ def test_stop_lets_a_request_end(centre):
     """SIGTERM in the middle of a part: it is answered, then the end."""
     data = os.urandom(2 << 20)
     up = begin(centre, data)
-    c = centre.connection(unix=True)
-    c.putrequest("PATCH", "/api/v1/uploads/" + up)
-    for k, v in (("Authorization", "Bearer " + centre.token),
-                 ("X-Fota-Tenant", "t"), ("Upload-Offset", "0"),
-                 ("Content-Length", str(len(data)))):
-        c.putheader(k, v)
-    c.endheaders()
-    c.send(data[:1 << 20])
-    time.sleep(0.3)
+    c = begin_patch(centre, up, data, 1 << 20)
     centre.admin.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     with pytest.raises(OSError):
@@ -152,15 +158,7 @@ def test_stop_lets_a_request_end(centre):
 def test_broken_connection_keeps_what_came(centre):
     data = os.urandom(4 << 20)
     up = begin(centre, data)
-    c = centre.connection(unix=True)
-    c.putrequest("PATCH", "/api/v1/uploads/" + up)
-    for k, v in (("Authorization", "Bearer " + centre.token),
-                 ("X-Fota-Tenant", "t"), ("Upload-Offset", "0"),
-                 ("Content-Length", str(len(data)))):
-        c.putheader(k, v)
-    c.endheaders()
-    c.send(data[:1 << 20])
-    time.sleep(0.3)
+    c = begin_patch(centre, up, data, 1 << 20)
     c.close()
     deadline = time.monotonic() + 10
     while state(centre, up)["offset"] < 1 << 20:
@@ -224,15 +222,7 @@ def test_refusals(centre):
 def test_two_writers(centre):
     data = os.urandom(1 << 20)
     up = begin(centre, data)
-    c = centre.connection(unix=True)
-    c.putrequest("PATCH", "/api/v1/uploads/" + up)
-    for k, v in (("Authorization", "Bearer " + centre.token),
-                 ("X-Fota-Tenant", "t"), ("Upload-Offset", "0"),
-                 ("Content-Length", str(len(data)))):
-        c.putheader(k, v)
-    c.endheaders()
-    c.send(data[:1000])
-    time.sleep(0.3)
+    c = begin_patch(centre, up, data, 1000)
     r = patch(centre, up, 0, data)
     assert (r.status, r.json["code"]) == (409, "upload_busy")
     c.send(data[1000:])

@@ -3,8 +3,6 @@
 
 """The brake: within a second on every edge, transfers cut where asked."""
 
-import socket
-import ssl
 import time
 import urllib.parse
 
@@ -12,44 +10,11 @@ import pytest
 
 from support.edge import SLOW, wait_for
 from support.stack import image
+from support.transfer import Transfer
 from support.world import SLOW_CLASS
 
 WITHIN = 1.0 * SLOW
 SIZE = 2000000
-
-
-class Transfer:
-    """A download that is read as it comes, slower than it could be."""
-
-    def __init__(self, fleet, url):
-        u = urllib.parse.urlsplit(url)
-        context = ssl.create_default_context(cafile=fleet.centre.ca)
-        raw = socket.create_connection((u.hostname, u.port), 20 * SLOW)
-        self.s = context.wrap_socket(raw, server_hostname=u.hostname)
-        self.s.sendall(("GET %s?%s HTTP/1.1\r\nHost: x\r\n\r\n"
-                        % (u.path, u.query)).encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self.s.recv(4096)
-        assert b" 200 " in head.split(b"\r\n", 1)[0], head
-        self.got = len(head.split(b"\r\n\r\n", 1)[1])
-
-    def cut(self):
-        """Has it ended before its end?"""
-        self.s.settimeout(0.01)
-        try:
-            while True:
-                data = self.s.recv(65536)
-                if not data:
-                    return self.got < SIZE
-                self.got += len(data)
-        except (TimeoutError, ssl.SSLWantReadError):
-            return False
-        except OSError:
-            return True
-
-    def close(self):
-        self.s.close()
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +105,8 @@ def transfers(fleet):
         offer = fleet.offered(edge, "dev-" + edge.name)
         for u in offer["urls"]:
             if u["node"] not in running:
-                running[u["node"]] = (Transfer(fleet, u["url"]), u["url"])
+                transfer = Transfer(u["url"], fleet.centre.ca)
+                running[u["node"]] = (transfer, u["url"])
     assert len(running) == len(fleet.stack.edges)
     return running
 
@@ -163,7 +129,7 @@ def test_offers_brake_lets_transfers_run(rules, fleet):
     wait_all(fleet, False)
     time.sleep(0.5)
     for node, (transfer, url) in running.items():
-        assert not transfer.cut(), node
+        assert not transfer.cut(SIZE), node
         assert get(fleet, url).status == 206
         transfer.close()
     set_brake(fleet, "rollout", "none")
@@ -177,14 +143,14 @@ def test_cut_ends_running_transfers(rules, fleet, what):
     running = transfers(fleet)
     time.sleep(0.3)
     for node, (transfer, url) in running.items():
-        assert not transfer.cut(), node
+        assert not transfer.cut(SIZE), node
         assert transfer.got > 0
 
     set_brake(fleet, what, "cut")
     started = time.monotonic()
     left = {n: t for n, (t, _) in running.items()}
     while left:
-        left = {n: t for n, t in left.items() if not t.cut()}
+        left = {n: t for n, t in left.items() if not t.cut(SIZE)}
         assert time.monotonic() - started < 10 * SLOW, left
     took = time.monotonic() - started
     assert took < 2 * WITHIN, took
@@ -214,12 +180,12 @@ def test_one_devices_tokens_are_revoked(rules, fleet):
             ("bad-1", "good-1")}
     for d in urls:
         assert get(fleet, urls[d][0]["url"]).status == 206
-    slow = Transfer(fleet, urls["bad-1"][0]["url"])
+    slow = Transfer(urls["bad-1"][0]["url"], fleet.centre.ca)
     made = fleet.api("POST", "/deny", {"kind": "device", "device": "bad-1",
                                        "cut": True})
     wait_for("the revocation",
              lambda: get(fleet, urls["bad-1"][0]["url"]).status == 410, 5)
-    wait_for("the cut", slow.cut, 5)
+    wait_for("the cut", lambda: slow.cut(SIZE), 5)
     slow.close()
     for u in urls["bad-1"]:
         wait_for("the other node", lambda u=u: get(

@@ -5,16 +5,14 @@
 
 import json
 import os
-import socket
-import ssl
 import time
-import urllib.parse
 
 import pytest
 
-from support.edge import SLOW, artifact, tool, wait_for
+from support.edge import artifact, tool, wait_for
 from support.rules import RuleEdge, rollout_policy
 from support.stack import image
+from support.transfer import Transfer
 from support.world import SLOW_CLASS, explain, operator
 
 AWAY = 120              # s of lag: the centre is out of reach
@@ -127,27 +125,6 @@ def test_staleness_is_fifteen_minutes_unless_told():
 
 # Admission
 
-class Download:
-    """A transfer that is begun and read slowly."""
-
-    def __init__(self, url, ca=None):
-        u = urllib.parse.urlsplit(url)
-        self.s = socket.create_connection((u.hostname, u.port), 20 * SLOW)
-        if ca:
-            context = ssl.create_default_context(cafile=ca)
-            self.s = context.wrap_socket(self.s, server_hostname=u.hostname)
-        self.s.sendall(("GET %s?%s HTTP/1.1\r\nHost: x\r\n\r\n"
-                        % (u.path, u.query)).encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += self.s.recv(4096)
-        assert b" 200 " in head.split(b"\r\n", 1)[0], head
-        self.got = len(head.split(b"\r\n\r\n", 1)[1])
-
-    def close(self):
-        self.s.close()
-
-
 def test_max_active_admits_and_says_when_to_come_back():
     """At most two at a time on this edge; the third comes back soon."""
     data = artifact(3000000, to="1.1.0")
@@ -163,7 +140,7 @@ def test_max_active_admits_and_says_when_to_come_back():
         for i in range(2):
             offer = ask("dev-%d" % i)
             assert offer["update"] is True
-            running.append(Download(offer["urls"][0]["url"]))
+            running.append(Transfer(offer["urls"][0]["url"]))
 
         polls = set()
         for i in range(40):
@@ -244,7 +221,7 @@ def test_limits_of_the_fleet_are_shared_by_its_nodes(rules):
             e, "dev-%d" % n))
         url = next(u["url"] for u in offer["urls"]
                    if u["node"] == edge.name)
-        running.append(Download(url, fleet.centre.ca))
+        running.append(Transfer(url, fleet.centre.ca))
         wait_for("its refusal", lambda e=edge: not fleet.offered(
             e, "later"))
         answer = edge.check(fleet.tenant, fleet.product, "later").json

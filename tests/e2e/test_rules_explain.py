@@ -7,14 +7,12 @@ import collections
 import json
 import os
 import random
-import subprocess
 import time
 
 import pytest
 
 from support import bulk
 from support import random_policy as gen
-from support.centre import BUILD
 from support.edge import SLOW
 from support.mmdb import write_mmdb
 from support.rules import RuleEdge, bearer, package, query, rollout_policy
@@ -287,21 +285,10 @@ def test_centre_and_edges_explain_alike(rules, crossed):
 
 
 def test_explain_by_command(rules, crossed):
-    env = dict(os.environ, FOTA_CENTRE=crossed.centre.url,
-               FOTA_TOKEN=crossed.centre.token, FOTA_TENANT=crossed.tenant,
-               FOTA_CA=crossed.centre.ca, FOTA_CONF="/nonexistent")
-
-    def fota(*args):
-        done = subprocess.run([os.path.join(BUILD, "fota"), *args], env=env,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=60)
-        assert done.returncode == 0, (args, done.stdout, done.stderr)
-        return done.stdout
-
     args = ["explain", "cli-1", "--product", crossed.product, "--version",
             "1.0.0", "--ip", "203.0.113.1", "--at", "2027-03-10T22:00Z",
             "--attr", "hw=3", "--attr", "ring=beta"]
-    told = json.loads(fota(*args, "--json"))
+    told = json.loads(crossed.fota(*args, "--json"))
     at = 1804716000
     same = explain(rules, crossed, device="cli-1", version="1.0.0",
                    ip="203.0.113.1", at=at, **{"attr.hw": "3",
@@ -310,7 +297,7 @@ def test_explain_by_command(rules, crossed):
     assert told["policy"]["now"] == at
     assert told["location"]["city"] == "Tokyo"
 
-    text = fota(*args)
+    text = crossed.fota(*args)
     assert told["decision"]["reason"] in text
     for r in told["rollouts"]:
         assert r["name"] in text and r["reason"] in text

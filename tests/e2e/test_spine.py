@@ -5,12 +5,10 @@
 
 import json
 import os
-import subprocess
 import urllib.parse
 
 import pytest
 
-from support.centre import BUILD
 from support.stack import image, sha, wait_for, xdelta
 from support.stack_edge import Client, name_of
 
@@ -64,22 +62,12 @@ def test_upload_by_command(stack):
     with open(path, "wb") as f:
         f.write(data)
 
-    env = dict(os.environ, FOTA_CENTRE=fleet.centre.url,
-               FOTA_TOKEN=fleet.centre.token, FOTA_TENANT=fleet.tenant,
-               FOTA_CA=fleet.centre.ca, FOTA_CONF="/nonexistent")
-
-    def fota(*args):
-        done = subprocess.run([os.path.join(BUILD, "fota"), *args], env=env,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=60)
-        assert done.returncode == 0, (args, done.stdout, done.stderr)
-        return done.stdout
-
-    fota("firmware", "upload", path, "--product", fleet.product,
-         "--version", "1.2.0")
-    made = json.loads(fota("rollout", "create", "by command", "--product",
-                           fleet.product, "--target", "1.2.0", "--json"))
-    fota("rollout", "start", str(made["id"]))
+    fleet.fota("firmware", "upload", path, "--product", fleet.product,
+               "--version", "1.2.0")
+    made = json.loads(fleet.fota(
+        "rollout", "create", "by command", "--product", fleet.product,
+        "--target", "1.2.0", "--json"))
+    fleet.fota("rollout", "start", str(made["id"]))
     fleet.wait_offer()
 
     out = fleet.simulate("cmd-1")

@@ -115,6 +115,17 @@ class Fleet:
             self.api("POST", "/rollouts/%d/start" % made["id"])
         return made["id"]
 
+    def fota(self, *args):
+        """What "fota ..." prints for the tenant."""
+        env = dict(os.environ, FOTA_CENTRE=self.centre.url,
+                   FOTA_TOKEN=self.centre.token, FOTA_TENANT=self.tenant,
+                   FOTA_CA=self.centre.ca, FOTA_CONF="/nonexistent")
+        done = subprocess.run([os.path.join(BUILD, "fota"), *args], env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=60 * SLOW)
+        assert done.returncode == 0, (args, done.stdout, done.stderr)
+        return done.stdout
+
     def show(self, rollout):
         return self.api("GET", "/rollouts/%d" % rollout)
 
