@@ -10,7 +10,8 @@ import subprocess
 import jsonschema
 import pytest
 
-from support.centre import BUILD, TOP, Centre
+from support import answers
+from support.centre import BUILD, TOP, Answer, Centre
 from support.contract import (beyond, check, load, operations, resolved,
                               well_formed)
 
@@ -121,6 +122,22 @@ def test_live_answers_are_as_described(spec, centre, ids):
                 check(spec, media["schema"], r.json)
             except jsonschema.ValidationError as e:
                 raise AssertionError("%s: %s" % (path, e.message)) from e
+
+
+@pytest.mark.parametrize("status,kind,body", [
+    (200, "application/json", b"{}"),
+    (200, "text/html", b"hello"),
+    (299, "application/json", b"{}"),
+    (400, "application/problem+json", b'{"title":"no"}'),
+    (502, "text/html", b"<html>"),
+])
+def test_every_answer_of_every_test_is_held(status, kind, body):
+    """support/centre.py gives each answer to support/answers.py."""
+    assert answers.wrong == []
+    answers.hold("GET", "/api/v1/whoami",
+                 Answer(status, {"Content-Type": kind}, body))
+    wrong, answers.wrong[:] = list(answers.wrong), []
+    assert len(wrong) == 1
 
 
 def test_what_is_beyond_a_limit_is_named(spec, centre, ids):

@@ -366,6 +366,12 @@ def test_firmware_and_artifacts(centre):
     got = centre.request("GET", "/api/v1/artifacts/%d/content" % a["id"],
                          tenant="acme", headers={"Range": "bytes=10-19"})
     assert (got.status, got.body) == (206, data[10:20])
+    got = centre.request("GET", "/api/v1/artifacts/%d/content" % a["id"],
+                         tenant="acme", headers={"Range": "bytes=100000-"})
+    assert (got.status, got.json["code"]) == (416, "range")
+    got = centre.api("PATCH", "/artifacts/%d" % a["id"], {"name": "x.bin"},
+                     tenant="acme")
+    assert got["name"] == "x.bin" and got["sha256"] == sha
     refused(centre, 409, "sha256", "POST", "/products/f1/artifacts",
             {"version": "1.10.0", "sha256": sha})
     refused(centre, 400, "requires", "POST", "/products/f1/artifacts",
@@ -378,6 +384,8 @@ def test_firmware_and_artifacts(centre):
             code="firmware_in_use")
     centre.api("DELETE", "/artifacts/%d" % d["id"], tenant="acme")
     refused(centre, 404, None, "GET", "/artifacts/%d" % d["id"])
+    centre.api("DELETE", "/products/f1/firmware/1.9.0", tenant="acme")
+    refused(centre, 404, None, "GET", "/products/f1/firmware/1.9.0")
 
 
 def test_offline_signature(centre, tmp_path):

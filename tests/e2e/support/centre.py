@@ -164,6 +164,13 @@ class Centre:
         if check:
             assert code in (0, None), "fota-admin ended with %r" % code
             self.check_logs()
+            self.check_answers()
+
+    def check_answers(self):
+        """All that was answered is as admin/openapi.yaml says."""
+        from . import answers
+        wrong, answers.wrong[:] = list(answers.wrong), []
+        assert not wrong, "\n".join(wrong[:20])
 
     def check_logs(self):
         """No alarm of nginx, no sanitizer report anywhere."""
@@ -352,9 +359,12 @@ class Centre:
         try:
             c.request(method, path, body=body, headers=headers)
             r = c.getresponse()
-            return Answer(r.status, dict(r.getheaders()), r.read())
+            answer = Answer(r.status, dict(r.getheaders()), r.read())
         finally:
             c.close()
+        from . import answers
+        answers.hold(method, path, answer)
+        return answer
 
     def api(self, method, path, json=None, tenant=None, token=None, **more):
         """The decoded answer of a request that must succeed."""
