@@ -74,6 +74,36 @@ def test_restart_under_load(centre, sig):
     assert centre.api("GET", "/audit/verify")["ok"]
 
 
+def test_more_requests_than_connections(tmp_path):
+    """Who gets no connection in time is told to come again; then all is
+    well."""
+    codes, wrong = set(), []
+
+    def work(c):
+        for _ in range(12):
+            r = c.request("GET", "/api/v1/devices?q=id==d*&limit=1000",
+                          tenant="t")
+            codes.add(r.status)
+            if r.status == 503 and int(r.headers["Retry-After"]) <= 0:
+                wrong.append(r.headers)
+    with Centre(tmp_path, nginx=False, conf={"db_connections": "4",
+                                             "db_wait_ms": "10"}) as c:
+        c.api("POST", "/tenants", {"name": "t"})
+        c.api("POST", "/products", {"name": "p"}, tenant="t")
+        c.api("POST", "/devices/bulk", {
+            "product": "p", "devices": [{"id": "d%d" % i}
+                                        for i in range(2000)]}, tenant="t")
+        threads = [threading.Thread(target=work, args=(c,))
+                   for _ in range(40)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert codes == {200, 503} and not wrong
+        for _ in range(8):
+            c.api("GET", "/status")
+
+
 def test_start_before_the_database(centre):
     centre.stop_admin()
     centre.db.stop()
