@@ -105,6 +105,9 @@ int fota_sim_check(fota_sim_t *sim, fota_sim_offer_t *offer, char *err,
 int fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *path, char *err, size_t errlen);
 
+/* Asks for no URL of this node again. */
+void fota_sim_avoid(fota_sim_t *sim, const char *node);
+
 /* Size, hash and signature: FOTA_OK, FOTA_CORRUPT, FOTA_FORGED. */
 int fota_sim_verify(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *path, char *err, size_t errlen);

@@ -140,9 +140,11 @@ fota_sim_range(fota_sim_t *sim, const fota_sim_offer_t *offer,
 }
 
 
-static void
+void
 fota_sim_avoid(fota_sim_t *sim, const char *node)
 {
+    sim->failovers++;
+
     if (sim->navoid < FOTA_SIM_AVOID_MAX) {
         (void) snprintf(sim->avoid[sim->navoid++], sizeof(sim->avoid[0]),
                         "%s", node);
@@ -214,7 +216,6 @@ fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
         }
 
         fota_sim_avoid(sim, offer->urls[i].node);
-        sim->failovers++;
         i++;
     }
 

@@ -217,6 +217,52 @@ fota_sim_download(fota_sim_t *sim, fota_sim_offer_t *offer, const char *path,
 }
 
 
+/* And verifies; what one node has spoilt is fetched from another. */
+
+static int
+fota_sim_obtain(fota_sim_t *sim, fota_sim_offer_t *offer, const char *path,
+    const char **code, char *err, size_t errlen)
+{
+    int               rc;
+    char              why[512];
+    fota_sim_offer_t  fresh;
+
+    for ( ;; ) {
+        *code = "E-DOWNLOAD";
+
+        rc = fota_sim_download(sim, offer, path, err, errlen);
+        if (rc != FOTA_OK) {
+            return rc;
+        }
+
+        rc = fota_sim_verify(sim, offer, path, err, errlen);
+        if (rc == FOTA_OK) {
+            return FOTA_OK;
+        }
+
+        *code = (rc == FOTA_FORGED) ? "E-SIGNATURE" : "E-HASH";
+
+        (void) unlink(path);
+
+        if (rc != FOTA_CORRUPT || sim->navoid == FOTA_SIM_AVOID_MAX) {
+            return rc;
+        }
+
+        fota_sim_say(sim, "%s sent another file, trying without it",
+                     sim->node);
+        fota_sim_avoid(sim, sim->node);
+
+        if (fota_sim_check(sim, &fresh, why, sizeof(why)) != FOTA_OK
+            || memcmp(fresh.hash, offer->hash, 32) != 0)
+        {
+            return rc;
+        }
+
+        *offer = fresh;
+    }
+}
+
+
 static int
 fota_sim_failed(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *code, const char *text)
@@ -238,8 +284,9 @@ fota_sim_failed(fota_sim_t *sim, const fota_sim_offer_t *offer,
 static int
 fota_sim_step(fota_sim_t *sim, fota_sim_offer_t *offer)
 {
-    int   rc;
-    char  err[512], path[FOTA_SIM_PATH_MAX];
+    int          rc;
+    char         err[512], path[FOTA_SIM_PATH_MAX];
+    const char  *code;
 
     err[0] = '\0';
     sim->attempt++;
@@ -256,7 +303,7 @@ fota_sim_step(fota_sim_t *sim, fota_sim_offer_t *offer)
 
     (void) fota_sim_report(sim, offer, "downloading", 0, NULL, NULL);
 
-    rc = fota_sim_download(sim, offer, path, err, sizeof(err));
+    rc = fota_sim_obtain(sim, offer, path, &code, err, sizeof(err));
 
     if (rc == FOTA_BUSY) {
         fota_sim_say(sim, "%s", err);
@@ -264,14 +311,7 @@ fota_sim_step(fota_sim_t *sim, fota_sim_offer_t *offer)
     }
 
     if (rc != FOTA_OK) {
-        return fota_sim_failed(sim, offer, "E-DOWNLOAD", err);
-    }
-
-    rc = fota_sim_verify(sim, offer, path, err, sizeof(err));
-    if (rc != FOTA_OK) {
-        (void) unlink(path);
-        return fota_sim_failed(sim, offer, rc == FOTA_FORGED ? "E-SIGNATURE"
-                                                             : "E-HASH", err);
+        return fota_sim_failed(sim, offer, code, err);
     }
 
     fota_sim_say(sim, "verified sha256 %.16s... %sfrom %s in %llu ms",

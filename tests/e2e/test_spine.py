@@ -142,6 +142,30 @@ def test_other_node_takes_over(fleet):
     assert out["version"] == "1.1.0"
 
 
+def test_another_node_when_one_has_a_damaged_file(fleet):
+    stack = fleet.stack
+    digest = sha(fleet.new)
+    for e in stack.edges:
+        wait_for("prefetch", lambda e=e: e.has(digest))
+    offer = fleet.offered(stack.edges[1], "spoilt-1", delta=False)
+    best = next(e for e in stack.edges if e.name == offer["urls"][0]["node"])
+    other = next(e for e in stack.edges if e is not best)
+
+    path = os.path.join(best.store, name_of(digest))
+    with open(path, "r+b") as f:
+        f.seek(SIZE // 2)
+        f.write(bytes([fleet.new[SIZE // 2] ^ 1]))
+        f.flush()
+        try:
+            out = fleet.simulate("spoilt-1", "--no-delta")
+        finally:
+            f.seek(SIZE // 2)
+            f.write(fleet.new[SIZE // 2:SIZE // 2 + 1])
+
+    assert out["failovers"] >= 1 and out["node"] == other.name
+    assert installed(fleet, "spoilt-1") == fleet.new
+
+
 def test_resume_across_nodes_by_tag(fleet):
     """Files of one hash have one tag, whatever their times are."""
     stack = fleet.stack
