@@ -180,9 +180,16 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
         return FOTA_INVALID;
     }
 
-    if (name.len > FOTA_NAME_MAX || !fota_str_utf8(name)) {
-        (void) fota_res_problem(req, 404, "tenant_unknown", "tenant",
-                                "there is no such tenant");
+    if (name.len > FOTA_NAME_MAX) {
+        (void) fota_res_problem(req, 400, "field_limit", "tenant",
+                                "\"tenant\" has %zu bytes; the limit is %d",
+                                name.len, FOTA_NAME_MAX);
+        return FOTA_INVALID;
+    }
+
+    if (!fota_str_utf8(name)) {
+        (void) fota_res_problem(req, 400, "field_chars", "tenant",
+                                "\"tenant\" is not valid UTF-8");
         return FOTA_INVALID;
     }
 

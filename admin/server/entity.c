@@ -182,15 +182,30 @@ fota_exists(fota_req_t *req, const char *kind, const char *field)
 }
 
 
+int
+fota_too_long(fota_req_t *req, const char *field, fota_str_t name,
+    size_t max)
+{
+    (void) fota_res_problem(req, 400, "field_limit", field,
+                            "\"%s\" has %zu bytes; the limit is %zu", field,
+                            name.len, max);
+    return FOTA_NOTFOUND;
+}
+
+
 static int
 fota_find(fota_req_t *req, const char *kind, const char *sql, fota_str_t name,
-    uint64_t *id)
+    size_t max, uint64_t *id)
 {
     int  rc;
 
     *id = 0;
 
-    rc = name.len == 0 || name.len > FOTA_ID_MAX
+    if (name.len > max) {
+        return fota_too_long(req, kind, name, max);
+    }
+
+    rc = name.len == 0
          ? FOTA_NOTFOUND
          : fota_db_number(req->db, id, sql, "us", fota_u64(req->tenant_id),
                           name);
@@ -206,7 +221,8 @@ fota_find_product(fota_req_t *req, fota_str_t name, uint32_t *id)
     uint64_t  v;
 
     rc = fota_find(req, "product", "SELECT id FROM product"
-                   " WHERE tenant_id = ? AND name = ?", name, &v);
+                   " WHERE tenant_id = ? AND name = ?", name,
+                   FOTA_NAME_MAX, &v);
     *id = (uint32_t) v;
 
     return rc;
@@ -220,7 +236,8 @@ fota_find_group(fota_req_t *req, fota_str_t name, uint32_t *id)
     uint64_t  v;
 
     rc = fota_find(req, "group", "SELECT id FROM device_group"
-                   " WHERE tenant_id = ? AND name = ?", name, &v);
+                   " WHERE tenant_id = ? AND name = ?", name,
+                   FOTA_NAME_MAX, &v);
     *id = (uint32_t) v;
 
     return rc;
@@ -231,7 +248,8 @@ int
 fota_find_device(fota_req_t *req, fota_str_t ext_id, uint64_t *id)
 {
     return fota_find(req, "device", "SELECT id FROM device"
-                     " WHERE tenant_id = ? AND ext_id = ?", ext_id, id);
+                     " WHERE tenant_id = ? AND ext_id = ?", ext_id,
+                     FOTA_ID_MAX, id);
 }
 
 
@@ -242,6 +260,12 @@ fota_find_node(fota_req_t *req, fota_str_t name, uint32_t *id)
 {
     int       rc;
     uint64_t  v;
+
+    *id = 0;
+
+    if (name.len > FOTA_NAME_MAX) {
+        return fota_too_long(req, "node", name, FOTA_NAME_MAX);
+    }
 
     rc = fota_db_number(req->db, &v, "SELECT id FROM node WHERE name = ?",
                         "s", name);

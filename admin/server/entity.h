@@ -68,6 +68,9 @@ int fota_find_node(fota_req_t *req, fota_str_t name, uint32_t *id);
 int fota_find_firmware(fota_req_t *req, uint32_t product, fota_str_t kind,
     fota_str_t version, uint32_t *id);
 
+/* A 400 problem; max in bytes; the status FOTA_NOTFOUND. */
+int fota_too_long(fota_req_t *req, const char *field, fota_str_t name,
+    size_t max);
 /* A 404 or 409 problem; the status FOTA_NOTFOUND or FOTA_EXISTS. */
 int fota_unknown(fota_req_t *req, const char *kind);
 int fota_exists(fota_req_t *req, const char *kind, const char *field);

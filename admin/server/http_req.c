@@ -31,9 +31,39 @@ fota_req_param(fota_req_t *req, const char *name)
 }
 
 
+/* Bytes that a part of the path may have; name ends with a brace. */
+
+static size_t
+fota_param_limit(const char *name)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *name;
+        size_t       limit;
+    } limits[] = {
+        { "tenant}", FOTA_NAME_MAX },
+        { "product}", FOTA_NAME_MAX },
+        { "group}", FOTA_NAME_MAX },
+        { "node}", FOTA_NAME_MAX },
+        { "version}", FOTA_VERSION_MAX }
+    };
+
+    for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        if (strncmp(name, limits[i].name, strlen(limits[i].name)) == 0) {
+            return limits[i].limit;
+        }
+    }
+
+    return FOTA_ID_MAX;
+}
+
+
 bool
 fota_http_decode(fota_http_t *h)
 {
+    char               field[32];
+    size_t             limit;
     unsigned           i;
     fota_query_walk_t  walk;
 
@@ -45,6 +75,19 @@ fota_http_decode(fota_http_t *h)
             (void) fota_res_problem(&h->req, 400, "path", NULL,
                                     "part %u of the path is no "
                                     "percent-encoded UTF-8 text", i + 1);
+            return false;
+        }
+
+        limit = fota_param_limit(h->params[i].name);
+
+        if (h->params[i].value.len > limit) {
+            (void) snprintf(field, sizeof(field), "%.*s",
+                            (int) strcspn(h->params[i].name, "}"),
+                            h->params[i].name);
+            (void) fota_res_problem(&h->req, 400, "field_limit", field,
+                                    "\"%s\" in the path has %zu bytes; the "
+                                    "limit is %zu", field,
+                                    h->params[i].value.len, limit);
             return false;
         }
     }

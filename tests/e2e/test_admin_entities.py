@@ -565,6 +565,16 @@ def test_bad_requests(centre):
     assert (r.status, r.json["code"]) == (400, "tenant_needed")
     r = centre.request("GET", "/api/v1/products?tenant=nobody")
     assert (r.status, r.json["code"]) == (404, "tenant_unknown")
+    for path, field in (("products?tenant=" + "x" * 129, "tenant"),
+                        ("products/" + "x" * 129, "product"),
+                        ("devices?product=" + "x" * 129, "product"),
+                        ("devices/" + "x" * 257, "device"),
+                        ("groups/" + "x" * 129, "group"),
+                        ("nodes/" + "x" * 129, "node")):
+        r = centre.request("GET", "/api/v1/" + path,
+                           tenant=None if field == "tenant" else "acme")
+        assert (r.status, r.json["code"]) == (400, "field_limit"), path
+        assert r.json["field"] == field and "limit" in r.json["detail"]
     r = centre.request("GET", "/api/v1/status", token="fota_pat_wrong")
     assert r.status == 401 and "Bearer" in r.headers["WWW-Authenticate"]
     assert len(r.json["request_id"]) == 32
