@@ -42,6 +42,12 @@ int fota_store_open(fota_store_t **st, const char *dir,
 void fota_store_close(fota_store_t *st);
 
 /*
+ * The file was cut short, or is damaged so that reading it would have killed
+ * the process.  Everything is FOTA_CORRUPT until it is closed.
+ */
+bool fota_store_broken(const fota_store_t *st);
+
+/*
  * Reading: one read transaction per store, kept and renewed, never held
  * across a return to the event loop.  id of the snapshot in *txn_id (changes
  * with every commit).  Handles a grown map and a full reader table itself.

@@ -5,13 +5,18 @@
 
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "fota_store_guard.h"
 #include "fota_store_lmdb.h"
 
+
+/* A result that LMDB does not have. */
+#define FOTA_STORE_FAULT  INT_MIN
 
 /* Below this a failed commit is blamed on the disk. */
 #define FOTA_STORE_DISK_LOW  (256 * 1024)
@@ -21,10 +26,22 @@
 #define FOTA_STORE_LINE      64
 
 
+/* What opening and closing under a guard are given, and give back. */
+
+typedef struct {
+    fota_store_t  *st;
+    const char    *dir;
+    const char    *reason;
+    unsigned       flags;
+} fota_store_call_t;
+
+
+static int fota_store_env_start(void *data);
+static int fota_store_env_stop(void *data);
+static void fota_store_assert(MDB_env *env, const char *msg);
 static int fota_store_open_tables(fota_store_t *st, bool readonly,
     const char **reason);
 static int fota_store_whole(fota_store_t *st);
-static int fota_store_begin(fota_store_t *st, unsigned flags, MDB_txn **txn);
 static int fota_store_compare(const MDB_val *a, const MDB_val *b);
 
 
@@ -44,18 +61,6 @@ static const char *const  fota_store_tables[FOTA_T__N] = {
 };
 
 
-static inline MDB_val
-fota_store_val(fota_str_t s)
-{
-    MDB_val  v;
-
-    v.mv_data = (void *) s.data;
-    v.mv_size = s.len;
-
-    return v;
-}
-
-
 static const struct {
     int            code;
     fota_status_e  status;
@@ -68,6 +73,7 @@ static const struct {
     { MDB_INVALID, FOTA_CORRUPT },
     { MDB_CORRUPTED, FOTA_CORRUPT },
     { MDB_PAGE_NOTFOUND, FOTA_CORRUPT },
+    { MDB_BAD_TXN, FOTA_CORRUPT },
     { MDB_INCOMPATIBLE, FOTA_CORRUPT },
     { MDB_PANIC, FOTA_CORRUPT },
     { MDB_READERS_FULL, FOTA_BUSY },
@@ -98,27 +104,90 @@ fota_store_status(int rc)
 }
 
 
+int
+fota_store_safe(fota_store_t *st, int (*run)(void *data), void *data)
+{
+    int  rc;
+
+    /* A writer that jumps away keeps its locks: it may rather die. */
+
+    if (!st->link.readonly) {
+        return run(data);
+    }
+
+    if (st->broken) {
+        return MDB_CORRUPTED;
+    }
+
+    rc = fota_store_guard(run, data, FOTA_STORE_FAULT);
+
+    if (rc == FOTA_STORE_FAULT) {
+        st->broken = 1;
+        rc = MDB_CORRUPTED;
+    }
+
+    return rc;
+}
+
+
+bool
+fota_store_broken(const fota_store_t *st)
+{
+    return st->broken;
+}
+
+
+/* LMDB aborts the process when this returns. */
+
+static void
+fota_store_assert(MDB_env *env, const char *msg)
+{
+    fota_store_guard_leave();
+}
+
+
 void
 fota_store_env_close(fota_store_t *st)
 {
+    fota_store_call_t  call;
+
     /*
      * A child has only a copy: giving back the parent's slot or locks from
      * here would take them from the parent.
      */
 
     if (st->link.forks == fota_store_forks) {
-        if (st->write.txn != NULL) {
-            mdb_txn_abort(st->write.txn);
-        }
 
-        if (st->read != NULL) {
-            mdb_txn_abort(st->read);
-        }
+        call.st = st;
 
-        mdb_env_close(st->env);
+        if (st->link.readonly) {
+            (void) fota_store_guard(fota_store_env_stop, &call,
+                                    FOTA_STORE_FAULT);
+        } else {
+            (void) fota_store_env_stop(&call);
+        }
     }
 
     free(st);
+}
+
+
+static int
+fota_store_env_stop(void *data)
+{
+    fota_store_call_t *call = data;
+
+    if (call->st->write.txn != NULL) {
+        mdb_txn_abort(call->st->write.txn);
+    }
+
+    if (call->st->read != NULL) {
+        mdb_txn_abort(call->st->read);
+    }
+
+    mdb_env_close(call->st->env);
+
+    return MDB_SUCCESS;
 }
 
 
@@ -150,10 +219,10 @@ int
 fota_store_env_open(fota_store_t **out, const char *dir,
     const fota_store_opt_t *opt, const char **reason)
 {
-    int            rc;
-    uint64_t       size;
-    unsigned       flags;
-    fota_store_t  *st;
+    int                 rc;
+    uint64_t            size;
+    fota_store_t       *st;
+    fota_store_call_t   call;
 
     st = calloc(1, sizeof(fota_store_t));
 
@@ -163,19 +232,25 @@ fota_store_env_open(fota_store_t **out, const char *dir,
         return FOTA_NOMEM;
     }
 
+    st->link.forks = fota_store_forks;
+    st->link.readonly = opt->readonly;
+
     /*
      * A read transaction is tied to its object, not to a thread: it is kept
      * over the life of the store.
      */
 
-    flags = MDB_NOTLS;
+    call.st = st;
+    call.dir = dir;
+    call.reason = "data.mdb is damaged";
+    call.flags = MDB_NOTLS;
 
     if (opt->readonly) {
-        flags |= MDB_RDONLY;
+        call.flags |= MDB_RDONLY;
     }
 
     if (opt->nosync) {
-        flags |= MDB_NOSYNC;
+        call.flags |= MDB_NOSYNC;
     }
 
     /* A reader that names no size takes that of the file. */
@@ -192,30 +267,53 @@ fota_store_env_open(fota_store_t **out, const char *dir,
         && (size == 0
             || (rc = mdb_env_set_mapsize(st->env, size)) == MDB_SUCCESS))
     {
-        rc = mdb_env_open(st->env, dir, flags, FOTA_STORE_FILE_MODE);
-    }
-
-    if (rc != MDB_SUCCESS) {
-        *reason = fota_store_reason(rc);
-        rc = fota_store_status(rc);
-
-    } else if (fota_store_whole(st) != FOTA_OK) {
-        *reason = "data.mdb is truncated";
-        rc = FOTA_CORRUPT;
+        rc = opt->readonly
+             ? fota_store_guard(fota_store_env_start, &call, FOTA_CORRUPT)
+             : fota_store_env_start(&call);
 
     } else {
-        rc = fota_store_open_tables(st, opt->readonly, reason);
+        call.reason = fota_store_reason(rc);
+        rc = fota_store_status(rc);
     }
 
     if (rc != FOTA_OK) {
-        mdb_env_close(st->env);
-        free(st);
+        *reason = call.reason;
+        fota_store_env_close(st);
         return rc;
     }
 
     *out = st;
 
     return FOTA_OK;
+}
+
+
+static int
+fota_store_env_start(void *data)
+{
+    fota_store_call_t *call = data;
+
+    int            rc;
+    fota_store_t  *st;
+
+    st = call->st;
+
+    (void) mdb_env_set_assert(st->env, fota_store_assert);
+
+    rc = mdb_env_open(st->env, call->dir, call->flags, FOTA_STORE_FILE_MODE);
+
+    if (rc != MDB_SUCCESS) {
+        call->reason = fota_store_reason(rc);
+        return fota_store_status(rc);
+    }
+
+    if (fota_store_whole(st) != FOTA_OK) {
+        call->reason = "data.mdb is truncated";
+        return FOTA_CORRUPT;
+    }
+
+    return fota_store_open_tables(st, (call->flags & MDB_RDONLY) != 0,
+                                  &call->reason);
 }
 
 
@@ -255,13 +353,15 @@ fota_store_whole(fota_store_t *st)
 static int
 fota_store_open_tables(fota_store_t *st, bool readonly, const char **reason)
 {
-    int       rc;
-    size_t    i;
-    MDB_txn  *txn;
+    int        rc;
+    size_t     i;
+    MDB_txn  **txn;
 
-    txn = NULL;
+    /* Where it is found when this does not end, see fota_store_env_stop(). */
 
-    rc = fota_store_begin(st, readonly ? MDB_RDONLY : 0, &txn);
+    txn = &st->write.txn;
+
+    rc = fota_store_begin(st, readonly ? MDB_RDONLY : 0, txn);
     if (rc != MDB_SUCCESS) {
         *reason = (rc == MDB_READERS_FULL) ? "too many readers"
                                            : "cannot begin a transaction";
@@ -269,23 +369,24 @@ fota_store_open_tables(fota_store_t *st, bool readonly, const char **reason)
     }
 
     for (i = 0; i < FOTA_T__N; i++) {
-        rc = mdb_dbi_open(txn, fota_store_tables[i],
+        rc = mdb_dbi_open(*txn, fota_store_tables[i],
                           readonly ? 0 : MDB_CREATE,
                           &st->dbi[i]);
 
         if (rc != MDB_SUCCESS) {
             *reason = (rc == MDB_NOTFOUND) ? "the tables are not there yet"
                                            : "cannot open the tables";
-            mdb_txn_abort(txn);
             return fota_store_status(rc);
         }
     }
 
     /* The other tables are small, or read once and kept. */
 
-    (void) mdb_set_compare(txn, st->dbi[FOTA_T_DEVICE], fota_store_compare);
+    (void) mdb_set_compare(*txn, st->dbi[FOTA_T_DEVICE], fota_store_compare);
 
-    rc = mdb_txn_commit(txn);
+    rc = mdb_txn_commit(*txn);
+    *txn = NULL;
+
     if (rc != MDB_SUCCESS) {
         *reason = "cannot create the tables";
     }
@@ -342,7 +443,7 @@ fota_store_compare(const MDB_val *a, const MDB_val *b)
  * table of readers is most often full of dead ones.
  */
 
-static int
+int
 fota_store_begin(fota_store_t *st, unsigned flags, MDB_txn **txn)
 {
     int       i, dead, rc;
@@ -368,146 +469,6 @@ fota_store_begin(fota_store_t *st, unsigned flags, MDB_txn **txn)
             return rc;
         }
     }
-}
-
-
-int
-fota_store_read_begin(fota_store_t *st, uint64_t *txn_id)
-{
-    int  rc;
-
-    if (st->depth == 0) {
-
-        if (st->link.forks != fota_store_forks) {
-            return FOTA_ERROR;
-        }
-
-        rc = fota_store_begin(st, MDB_RDONLY, &st->read);
-
-        if (rc == MDB_BAD_RSLOT) {
-
-            /*
-             * Somebody took us for dead and freed the slot, which may have a
-             * new owner: abort would free it again, so only the memory of
-             * the object is given up.
-             */
-
-            st->read = NULL;
-            rc = fota_store_begin(st, MDB_RDONLY, &st->read);
-        }
-
-        if (rc != MDB_SUCCESS) {
-            return fota_store_status(rc);
-        }
-
-        st->txn_id = mdb_txn_id(st->read);
-    }
-
-    st->depth++;
-
-    if (txn_id != NULL) {
-        *txn_id = st->txn_id;
-    }
-
-    return FOTA_OK;
-}
-
-
-void
-fota_store_read_end(fota_store_t *st)
-{
-    if (st->depth != 0 && --st->depth == 0) {
-        mdb_txn_reset(st->read);
-    }
-}
-
-
-static int
-fota_store_lookup(fota_store_t *st, MDB_txn *txn, fota_table_e table,
-    fota_str_t key, fota_str_t *value)
-{
-    int      rc;
-    MDB_val  k, v;
-
-    if (txn == NULL || table >= FOTA_T__N) {
-        return FOTA_ERROR;
-    }
-
-    if (key.len == 0 || key.len > FOTA_KEY_MAX) {
-        return FOTA_NOTFOUND;
-    }
-
-    k = fota_store_val(key);
-
-    rc = mdb_get(txn, st->dbi[table], &k, &v);
-
-    if (rc == MDB_SUCCESS) {
-        *value = fota_slice(v.mv_data, v.mv_size);
-    }
-
-    return fota_store_status(rc);
-}
-
-
-int
-fota_store_get(fota_store_t *st, fota_table_e table, fota_str_t key,
-    fota_str_t *value)
-{
-    return fota_store_lookup(st, (st->depth == 0) ? NULL : st->read, table,
-                             key, value);
-}
-
-
-int
-fota_store_each(fota_store_t *st, fota_table_e table, fota_str_t prefix,
-    int (*each)(void *ctx, fota_str_t key, fota_str_t value), void *ctx)
-{
-    int          rc;
-    MDB_val      k, v;
-    MDB_cursor  *cursor;
-
-    if (st->depth == 0 || table >= FOTA_T__N) {
-        return FOTA_ERROR;
-    }
-
-    if (prefix.len > FOTA_KEY_MAX) {
-        return FOTA_OK;
-    }
-
-    rc = mdb_cursor_open(st->read, st->dbi[table], &cursor);
-    if (rc != MDB_SUCCESS) {
-        return fota_store_status(rc);
-    }
-
-    k = fota_store_val(prefix);
-
-    rc = mdb_cursor_get(cursor, &k, &v,
-                        (prefix.len == 0) ? MDB_FIRST : MDB_SET_RANGE);
-
-    while (rc == MDB_SUCCESS) {
-
-        if (k.mv_size < prefix.len
-            || (prefix.len != 0
-                && memcmp(k.mv_data, prefix.data, prefix.len) != 0))
-        {
-            rc = MDB_NOTFOUND;
-            break;
-        }
-
-        rc = each(ctx, fota_slice(k.mv_data, k.mv_size),
-                  fota_slice(v.mv_data, v.mv_size));
-
-        if (rc != FOTA_OK) {
-            mdb_cursor_close(cursor);
-            return rc;
-        }
-
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
-    }
-
-    mdb_cursor_close(cursor);
-
-    return (rc == MDB_NOTFOUND) ? FOTA_OK : fota_store_status(rc);
 }
 
 

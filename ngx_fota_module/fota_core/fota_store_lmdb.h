@@ -5,7 +5,7 @@
 
 /*
  * The only door to LMDB: its header is included here and nowhere else, and
- * this header by fota_store_lmdb.c and fota_store_stat.c alone.
+ * this header by the files of fota_store alone.
  */
 
 #ifndef FOTA_STORE_LMDB_H
@@ -30,9 +30,34 @@ struct fota_store_s {
     fota_txn_t          write;
     uint64_t            txn_id;
     uint32_t            depth;      /* of nested reads */
+    unsigned            broken:1;   /* reading it failed as memory */
     MDB_dbi             dbi[FOTA_T__N];
 };
 
+
+static inline MDB_val
+fota_store_val(fota_str_t s)
+{
+    MDB_val  v;
+
+    v.mv_data = (void *) s.data;
+    v.mv_size = s.len;
+
+    return v;
+}
+
+
+/* Begins a transaction, or renews the one that is there: a code of LMDB. */
+int fota_store_begin(fota_store_t *st, unsigned flags, MDB_txn **txn);
+
+int fota_store_lookup(fota_store_t *st, MDB_txn *txn, fota_table_e table,
+    fota_str_t key, fota_str_t *value);
+
+/*
+ * Runs what only reads; under a guard when the store is open for that alone.
+ * MDB_CORRUPTED from the first fault on.
+ */
+int fota_store_safe(fota_store_t *st, int (*run)(void *data), void *data);
 
 /* A code of LMDB, or of the system, as ours. */
 int fota_store_status(int rc);

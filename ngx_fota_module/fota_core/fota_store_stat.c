@@ -12,6 +12,18 @@
 #include "fota_store_lmdb.h"
 
 
+typedef struct {
+    fota_store_t       *st;
+    fota_store_stat_t  *out;
+    MDB_cursor         *cursor;
+    int                 rc;
+} fota_store_stat_call_t;
+
+
+static int fota_store_stat_run(void *data);
+static int fota_store_stat_read(fota_store_stat_call_t *call);
+
+
 int
 fota_store_reap(fota_store_t *st, uint32_t *dead)
 {
@@ -50,26 +62,25 @@ fota_store_count_reader(const char *msg, void *ctx)
 /* Each record of the free list is a counted list of page numbers. */
 
 static int
-fota_store_free_pages(fota_store_t *st, uint64_t *pages)
+fota_store_free_pages(fota_store_stat_call_t *call, uint64_t *pages)
 {
-    int          rc;
-    size_t       n;
-    MDB_val      k, v;
-    MDB_cursor  *cursor;
+    int      rc;
+    size_t   n;
+    MDB_val  k, v;
 
-    rc = mdb_cursor_open(st->read, 0, &cursor);
+    rc = mdb_cursor_open(call->st->read, 0, &call->cursor);
     if (rc != MDB_SUCCESS) {
         return fota_store_status(rc);
     }
 
-    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == MDB_SUCCESS) {
+    while ((rc = mdb_cursor_get(call->cursor, &k, &v, MDB_NEXT))
+           == MDB_SUCCESS)
+    {
         if (v.mv_size >= sizeof(n)) {
             memcpy(&n, v.mv_data, sizeof(n));
             *pages += n;
         }
     }
-
-    mdb_cursor_close(cursor);
 
     return (rc == MDB_NOTFOUND) ? FOTA_OK : fota_store_status(rc);
 }
@@ -78,11 +89,8 @@ fota_store_free_pages(fota_store_t *st, uint64_t *pages)
 int
 fota_store_stat(fota_store_t *st, fota_store_stat_t *out)
 {
-    int          rc;
-    size_t       i;
-    uint64_t     pages;
-    MDB_stat     stat;
-    MDB_envinfo  info;
+    int                     rc;
+    fota_store_stat_call_t  call;
 
     memset(out, 0, sizeof(fota_store_stat_t));
 
@@ -91,15 +99,57 @@ fota_store_stat(fota_store_t *st, fota_store_stat_t *out)
         return rc;
     }
 
-    rc = fota_store_free_pages(st, &out->free_pages);
+    call.st = st;
+    call.out = out;
+    call.cursor = NULL;
+    call.rc = FOTA_CORRUPT;
+
+    (void) fota_store_safe(st, fota_store_stat_run, &call);
+
+    if (call.cursor != NULL) {
+        mdb_cursor_close(call.cursor);
+    }
+
+    fota_store_read_end(st);
+
+    return call.rc;
+}
+
+
+static int
+fota_store_stat_run(void *data)
+{
+    fota_store_stat_call_t *call = data;
+
+    call->rc = fota_store_stat_read(call);
+
+    return MDB_SUCCESS;
+}
+
+
+static int
+fota_store_stat_read(fota_store_stat_call_t *call)
+{
+    int                 rc;
+    size_t              i;
+    uint64_t            pages;
+    MDB_stat            stat;
+    MDB_envinfo         info;
+    fota_store_t       *st;
+    fota_store_stat_t  *out;
+
+    st = call->st;
+    out = call->out;
+
+    rc = fota_store_free_pages(call, &out->free_pages);
     if (rc != FOTA_OK) {
-        goto done;
+        return rc;
     }
 
     for (i = 0; i < FOTA_T__N; i++) {
         rc = fota_store_status(mdb_stat(st->read, st->dbi[i], &stat));
         if (rc != FOTA_OK) {
-            goto done;
+            return rc;
         }
 
         out->entries[i] = stat.ms_entries;
@@ -119,8 +169,7 @@ fota_store_stat(fota_store_t *st, fota_store_stat_t *out)
     }
 
     if (rc != MDB_SUCCESS) {
-        rc = fota_store_status(rc);
-        goto done;
+        return fota_store_status(rc);
     }
 
     pages = (uint64_t) info.me_last_pgno + 1;
@@ -132,9 +181,5 @@ fota_store_stat(fota_store_t *st, fota_store_stat_t *out)
     out->map_size = info.me_mapsize;
     out->used = pages * stat.ms_psize;
 
-done:
-
-    fota_store_read_end(st);
-
-    return rc;
+    return FOTA_OK;
 }

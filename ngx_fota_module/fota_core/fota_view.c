@@ -162,12 +162,13 @@ fota_view_refresh(fota_view_t *v)
     }
 
     /*
-     * LMDB does not notice that its file was replaced, and a file that got
-     * shorter under the mapping kills the process at the next access.
+     * LMDB notices neither that its file was replaced nor that it got
+     * shorter.  One that is damaged may be mended in its place.
      */
 
     if (v->store != NULL && v->dev == st.st_dev && v->ino == st.st_ino
-        && v->size <= st.st_size)
+        && v->size <= st.st_size
+        && (!fota_store_broken(v->store) || v->tick % FOTA_VIEW_RETRY != 0))
     {
         v->size = st.st_size;
         return;

@@ -14,6 +14,7 @@
 
 #define FOTA_VIEW_BUCKETS       1024
 #define FOTA_VIEW_RECENT        16
+#define FOTA_VIEW_RETRY         8   /* refreshes between two tries */
 /* Decoded bytes after which the cache is dropped as a whole. */
 #define FOTA_VIEW_CACHE_MAX     (64 * 1024 * 1024)
 #define FOTA_VIEW_RECORD_MAX    (32 * 1024 * 1024)

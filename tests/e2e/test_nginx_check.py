@@ -345,6 +345,67 @@ def test_broken_and_mended():
         assert e.worker_pids() == worker
 
 
+def spoil(path, offset, byte):
+    """Over what is there, without a change of size."""
+    with open(path, "r+b") as f:
+        n = os.path.getsize(path) - offset
+        f.seek(offset)
+        f.write(bytes([byte]) * n)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: os.truncate(path, 0),
+    lambda path: os.truncate(path, 2 * 4096),
+    lambda path: os.truncate(path, os.path.getsize(path) // 2),
+    lambda path: shutil.copyfile("/etc/passwd", path),
+    lambda path: spoil(path, 0, 0),
+    lambda path: spoil(path, 8192, 0xff),
+    lambda path: spoil(path, 8192, 0x55),
+], ids=["emptied", "tables", "half", "other", "zeros", "ones", "garbage"])
+def test_damaged_where_it_lies(damage):
+    """Under the map of a running worker, and for a worker that starts."""
+    spec = policy()
+    spec["devices"] = [{"tenant": 1, "id": "dev-%d" % i, "test": True}
+                       for i in range(1000)]
+    with Edge(spec) as e:
+        path = os.path.join(e.db, "current", "data.mdb")
+        good = path + ".good"
+        shutil.copyfile(path, good)
+        worker, = e.worker_pids()
+
+        def bad():
+            for i in range(0, 1000, 50):
+                r = e.check(device="dev-%d" % i)
+                assert r.status in (200, 503), r
+                if r.status == 503:
+                    assert int(r.headers["Retry-After"]) > 0
+                    return True
+            return e.get("/metrics").status != 200
+
+        assert e.check(device="dev-999").status == 200
+        damage(path)
+        wait_for("503", bad)
+        assert e.get("/healthz").status == 200
+        assert e.get("/metrics").status == 200
+
+        e.reload()
+        wait_for("503", bad)
+        newer, = set(e.worker_pids()) - {worker}
+
+        # Mended in its place, then by a new one.
+        shutil.copyfile(good, path)
+        wait_for("policy", lambda: well(e))
+        damage(path)
+        wait_for("503", bad)
+        shutil.rmtree(os.path.join(e.db, os.readlink(
+            os.path.join(e.db, "current"))))
+        os.remove(os.path.join(e.db, "current"))
+        e.write(spec)
+        wait_for("policy", lambda: well(e))
+        assert newer in e.worker_pids()
+        assert "exited on signal" not in e.log()
+
+
 def test_replaced_by_a_new_generation():
     with Edge(policy(seq=5)) as e:
         assert e.check().json["policy_seq"] == 5
