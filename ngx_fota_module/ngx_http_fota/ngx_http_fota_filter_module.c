@@ -178,6 +178,11 @@ ngx_http_fota_filter_origin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 
         return NGX_HTTP_BAD_GATEWAY;
 
+    case NGX_HTTP_RANGE_NOT_SATISFIABLE:
+        ngx_http_fota_filter_drop(r, "ETag");
+        ngx_http_fota_filter_drop(r, "Repr-Digest");
+        return NGX_OK;
+
     default:
         return NGX_OK;
     }
@@ -198,7 +203,9 @@ ngx_http_fota_filter_origin(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
     if (r->upstream != NULL && r->headers_out.status == NGX_HTTP_OK
         && r->headers_out.content_length_n != -1)
     {
-        /* Whether the origin knows ranges or not. */
+        /* Whether the origin knows ranges or not, and says it. */
+
+        ngx_http_clear_accept_ranges(r);
 
         r->allow_ranges = 1;
         r->single_range = 1;

@@ -25,7 +25,7 @@ DOC = os.path.join(TOP, "docs", "device-api.md")
 UNPROVOKED = {"no_memory", "crypto"}
 
 # Said by the centre, and handed on.
-OF_CENTRE = {"no_artifact"}
+OF_CENTRE = {"no_artifact", "range"}
 
 KEYWORDS = {
     "$ref", "type", "const", "enum", "default", "example", "description",
