@@ -63,8 +63,8 @@ typedef struct {
 
     ngx_str_t               node_id;
     fota_select_conf_t      select;
-    ngx_uint_t              nrates;
     size_t                  rates[256];         /* bytes/s, 0 = unlimited */
+    u_char                  rate_set[256];
 
     ngx_str_t               lua_name;
     ngx_str_t               lua_source;
@@ -78,6 +78,9 @@ typedef struct {
     ngx_str_t               zone_name;
     size_t                  zone_size;
     ngx_shm_zone_t         *zone;
+
+    unsigned                select_set:1;
+    unsigned                lua_limits_set:1;
 
     ngx_uint_t              used;               /* any handler needs us */
     ngx_http_fota_rt_t     *rt;                 /* of this process */

@@ -9,6 +9,20 @@
 #include "ngx_http_fota_args.h"
 
 
+/* Who workers are. */
+
+#define FOTA_WORKER_GROUPS  64
+
+typedef struct {
+    uid_t  uid;
+    gid_t  gid;
+    gid_t  groups[FOTA_WORKER_GROUPS];
+    int    n;
+} ngx_http_fota_worker_id_t;
+
+
+static ngx_int_t ngx_http_fota_args_mode(ngx_http_fota_worker_id_t *id,
+    u_char *name, ngx_uint_t mask);
 static ngx_int_t ngx_http_fota_args_bad(ngx_conf_t *cf, ngx_str_t *value,
     const char *min, const char *max);
 
@@ -63,29 +77,30 @@ ngx_http_fota_args_file(ngx_conf_t *cf, ngx_str_t *path)
 
     (void) ngx_close_file(fd);
 
+    if (ngx_http_fota_args_allowed(cf, path, 04) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "workers may not read \"%V\"", path);
+        return NGX_ERROR;
+    }
+
     return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_http_fota_args_writable(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_file_info_t *fi)
+ngx_http_fota_args_allowed(ngx_conf_t *cf, ngx_str_t *path, ngx_uint_t mask)
 {
-    uid_t             uid;
-    gid_t             gid, *groups;
-    int               i, n;
-    struct passwd    *pw;
-    ngx_core_conf_t  *ccf;
+    u_char                     *p, *name;
+    ngx_int_t                   rc;
+    struct passwd              *pw;
+    ngx_core_conf_t            *ccf;
+    ngx_http_fota_worker_id_t   id;
 
     /* Set only by root; anyone else runs workers as himself. */
 
     if (geteuid() != 0) {
-
-        if (access((char *) path->data, W_OK|X_OK) == 0) {
-            return NGX_OK;
-        }
-
-        goto refused;
+        return (access((char *) path->data, (int) mask) == 0) ? NGX_OK
+                                                              : NGX_DECLINED;
     }
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
@@ -102,52 +117,71 @@ ngx_http_fota_args_writable(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_OK;
     }
 
-    uid = pw->pw_uid;
-    gid = (ccf->group == (ngx_gid_t) NGX_CONF_UNSET_UINT) ? pw->pw_gid
-                                                          : ccf->group;
+    id.uid = pw->pw_uid;
+    id.gid = (ccf->group == (ngx_gid_t) NGX_CONF_UNSET_UINT) ? pw->pw_gid
+                                                             : ccf->group;
+    id.n = FOTA_WORKER_GROUPS;
 
-    if (fi->st_uid == uid) {
-
-        if ((fi->st_mode & 0300) == 0300) {
-            return NGX_OK;
-        }
-
-        goto refused;
+    if (getgrouplist(pw->pw_name, id.gid, id.groups, &id.n) == -1) {
+        id.n = FOTA_WORKER_GROUPS;
     }
 
-    n = 64;
-    groups = ngx_palloc(cf->temp_pool, n * sizeof(gid_t));
-
-    if (groups == NULL) {
+    name = ngx_pnalloc(cf->temp_pool, path->len + 1);
+    if (name == NULL) {
         return NGX_ERROR;
     }
 
-    if (getgrouplist(pw->pw_name, gid, groups, &n) == -1) {
-        n = 64;
-    }
+    ngx_cpystrn(name, path->data, path->len + 1);
 
-    for (i = 0; i < n; i++) {
-        if (groups[i] != fi->st_gid) {
+    for (p = name + 1; *p != '\0'; p++) {
+
+        if (*p != '/') {
             continue;
         }
 
-        if ((fi->st_mode & 0030) == 0030) {
-            return NGX_OK;
-        }
+        *p = '\0';
+        rc = ngx_http_fota_args_mode(&id, name, 01);
+        *p = '/';
 
-        goto refused;
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
-    if ((fi->st_mode & 0003) == 0003) {
+    return ngx_http_fota_args_mode(&id, name, mask);
+}
+
+
+static ngx_int_t
+ngx_http_fota_args_mode(ngx_http_fota_worker_id_t *id, u_char *name,
+    ngx_uint_t mask)
+{
+    int              i;
+    ngx_file_info_t  fi;
+
+    if (ngx_file_info(name, &fi) == NGX_FILE_ERROR) {
+        return NGX_DECLINED;
+    }
+
+    if (fi.st_uid == id->uid) {
+        mask <<= 6;
+
+    } else {
+        for (i = 0; i < id->n; i++) {
+            if (id->groups[i] == fi.st_gid) {
+                mask <<= 3;
+                break;
+            }
+        }
+    }
+
+    if ((fi.st_mode & mask) == mask) {
         return NGX_OK;
     }
 
-refused:
+    ngx_set_errno(NGX_EACCES);
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, NGX_EACCES,
-                       "workers may not write into \"%V\"", path);
-
-    return NGX_ERROR;
+    return NGX_DECLINED;
 }
 
 
@@ -244,6 +278,29 @@ ngx_http_fota_args_double(ngx_conf_t *cf, ngx_str_t *value, const char *key,
     if (end == (char *) p || *end != '\0' || !(n >= min && n <= max)) {
         (void) snprintf(low, sizeof(low), "%g", min);
         (void) snprintf(high, sizeof(high), "%g", max);
+        return ngx_http_fota_args_bad(cf, value, low, high);
+    }
+
+    *out = n;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_fota_args_number(ngx_conf_t *cf, ngx_str_t *value, const char *key,
+    ngx_int_t min, ngx_int_t max, ngx_uint_t *out)
+{
+    char        low[32], high[32];
+    size_t      len;
+    ngx_int_t   n;
+
+    len = ngx_strlen(key);
+    n = ngx_atoi(value->data + len, value->len - len);
+
+    if (n < min || n > max) {
+        (void) ngx_snprintf((u_char *) low, sizeof(low), "%i%Z", min);
+        (void) ngx_snprintf((u_char *) high, sizeof(high), "%i%Z", max);
         return ngx_http_fota_args_bad(cf, value, low, high);
     }
 

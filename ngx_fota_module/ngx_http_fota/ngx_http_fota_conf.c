@@ -158,7 +158,11 @@ ngx_http_fota_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if ((conf->check && clcf->handler != ngx_http_fota_check_handler)
         || (conf->report && clcf->handler != ngx_http_fota_report_handler)
-        || (conf->explain && clcf->handler != ngx_http_fota_explain_handler))
+        || (conf->explain && clcf->handler != ngx_http_fota_explain_handler)
+        || (conf->status && clcf->handler != ngx_http_fota_status_handler)
+        || (conf->metrics && clcf->handler != ngx_http_fota_metrics_handler)
+        || (conf->health && clcf->handler != ngx_http_fota_health_handler)
+        || (conf->ready && clcf->handler != ngx_http_fota_ready_handler))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "location \"%V\" has another content handler "

@@ -11,8 +11,12 @@
 
 
 #define FOTA_MAP_MIN     (1024 * 1024)
+#define FOTA_MAP_MAX     ((size_t) 1 << 46)    /* of the address space */
 #define FOTA_SPOOL_MIN   (1024 * 1024)
 #define FOTA_ZONE_MIN    (1024 * 1024)
+
+
+static char *ngx_http_fota_db_readable(ngx_conf_t *cf, ngx_str_t *db);
 
 
 char *
@@ -42,6 +46,13 @@ ngx_http_fota_set_db(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (mcf->map_size > FOTA_MAP_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", at most \"map_size=%uz\" "
+                           "is possible", &value[2], FOTA_MAP_MAX);
+        return NGX_CONF_ERROR;
+    }
+
     mcf->db = value[1];
 
     /*
@@ -68,6 +79,56 @@ ngx_http_fota_set_db(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" is not a directory", &mcf->db);
         return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_fota_db_readable(cf, &mcf->db);
+}
+
+
+/* What lies there is data: it may be put right without a reload. */
+
+static char *
+ngx_http_fota_db_readable(ngx_conf_t *cf, ngx_str_t *db)
+{
+    u_char           *last;
+    ngx_str_t         path;
+    ngx_uint_t        i;
+    ngx_file_info_t   fi;
+
+    static const struct {
+        const char  *name;
+        ngx_uint_t   mask;
+    } needed[] = {
+        { "", 01 },
+        { "/current", 01 },
+        { "/current/data.mdb", 04 },
+        { "/current/lock.mdb", 06 }
+    };
+
+    path.data = ngx_pnalloc(cf->temp_pool,
+                            db->len + sizeof("/current/data.mdb"));
+    if (path.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+
+        last = ngx_sprintf(path.data, "%V%s%Z", db, needed[i].name);
+        path.len = last - path.data - 1;
+
+        if (ngx_file_info(path.data, &fi) == NGX_FILE_ERROR) {
+            break;
+        }
+
+        if (ngx_http_fota_args_allowed(cf, &path, needed[i].mask) != NGX_OK) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, ngx_errno,
+                               "workers may not %s \"%V\", checks answer 503 "
+                               "until they may",
+                               (needed[i].mask == 06) ? "write"
+                               : (needed[i].mask == 04) ? "read" : "enter",
+                               &path);
+            break;
+        }
     }
 
     return NGX_CONF_OK;
@@ -215,7 +276,10 @@ ngx_http_fota_set_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_fota_args_writable(cf, &mcf->spool, &fi) != NGX_OK) {
+    if (ngx_http_fota_args_allowed(cf, &mcf->spool, 03) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "workers may not write into \"%V\"",
+                           &mcf->spool);
         return NGX_CONF_ERROR;
     }
 
@@ -329,11 +393,15 @@ ngx_http_fota_set_select(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_fota_main_conf_t *mcf = conf;
 
-    double       n;
     ngx_str_t   *value;
-    ngx_uint_t   i;
+    ngx_uint_t   i, n;
+
+    if (mcf->select_set) {
+        return "is duplicate";
+    }
 
     value = cf->args->elts;
+    mcf->select_set = 1;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -366,7 +434,7 @@ ngx_http_fota_set_select(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else if (ngx_http_fota_args_is(&value[i], "min=")) {
 
-            if (ngx_http_fota_args_double(cf, &value[i], "min=", 1, 64, &n)
+            if (ngx_http_fota_args_number(cf, &value[i], "min=", 1, 64, &n)
                 != NGX_OK)
             {
                 return NGX_CONF_ERROR;
@@ -412,6 +480,10 @@ ngx_http_fota_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (mcf->rate_set[n]) {
+        return "is duplicate";
+    }
+
     rate = ngx_parse_size(&value[2]);
 
     if (rate == NGX_ERROR) {
@@ -422,6 +494,7 @@ ngx_http_fota_set_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     mcf->rates[n] = rate;
+    mcf->rate_set[n] = 1;
 
     return NGX_CONF_OK;
 }

@@ -114,24 +114,27 @@ ngx_http_fota_set_lua_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_fota_main_conf_t *mcf = conf;
 
-    double       n;
     ngx_str_t   *value;
     ngx_uint_t   i;
 
+    if (mcf->lua_limits_set) {
+        return "is duplicate";
+    }
+
     value = cf->args->elts;
+    mcf->lua_limits_set = 1;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_http_fota_args_is(&value[i], "instructions=")) {
 
-            if (ngx_http_fota_args_double(cf, &value[i], "instructions=",
-                                          1000, 100000000, &n)
+            if (ngx_http_fota_args_number(cf, &value[i], "instructions=",
+                                          1000, 100000000,
+                                          &mcf->lua_instructions)
                 != NGX_OK)
             {
                 return NGX_CONF_ERROR;
             }
-
-            mcf->lua_instructions = (ngx_uint_t) n;
 
         } else if (ngx_http_fota_args_is(&value[i], "memory=")) {
 

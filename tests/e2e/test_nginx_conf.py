@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from support.edge import (ASAN, MODULE, NGINX, TOP, Edge,
-                          certificates)
+                          certificates, policy)
 from support.mmdb import maxmind, write_mmdb
 
 # Directive in the http block (spool "" is left out), and what is said of it.
@@ -19,6 +19,8 @@ HTTP = [
     ("fota_db /etc/hostname;", "is not a directory"),
     ("fota_db %(dir)s/policy size=1;", 'at least "map_size='),
     ("fota_db %(dir)s/policy map_size=10k;", 'at least "map_size='),
+    ("fota_db %(dir)s/policy map_size=65t;", "at (most|least)"),
+    ("fota_db %(dir)s/policy map_size=99999g;", "at most"),
     ("fota_db %(dir)s/policy; fota_db %(dir)s/policy;", "is duplicate"),
     ("fota_zone a 10k;", "too small"),
     ("fota_zone a x;", "invalid zone size"),
@@ -40,7 +42,11 @@ HTTP = [
     ("fota_node_id %s;" % ("n" * 129), "1 to 128 bytes"),
     ("fota_select band=0.5;", "must lie between"),
     ("fota_select min=x;", "must lie between"),
+    ("fota_select min=2.5;", "must lie between"),
     ("fota_select foo=1;", "invalid parameter"),
+    ("fota_select band=2; fota_select min=3;", "is duplicate"),
+    ("fota_rate_class 1 1m; fota_rate_class 2 1m; fota_rate_class 1 2m;",
+     "is duplicate"),
     ("fota_rate_class 256 1m;", "must be 0 to 255"),
     ("fota_rate_class 1 fast;", "invalid rate"),
     ("fota_max_stale_offer x;", "invalid value"),
@@ -52,12 +58,16 @@ HTTP = [
     ("fota_lua_limits instructions=1;", "must lie between"),
     ("fota_lua_limits memory=1k;", "at least"),
     ("fota_lua_limits time=1;", "invalid parameter"),
+    ("fota_lua_limits memory=1m; fota_lua_limits memory=1m;",
+     "is duplicate"),
 ]
 
 LOCATION = [
     ("fota_check maybe;", 'must be "on" or "off"'),
     ("fota_check on; fota_report on;", "another content handler"),
     ("fota_check on; proxy_pass http://127.0.0.1:1;",
+     "another content handler"),
+    ("fota_metrics on; proxy_pass http://127.0.0.1:1;",
      "another content handler"),
     ("fota_auth password;", "invalid value"),
     ("fota_token maybe;", "invalid value"),
@@ -140,6 +150,49 @@ def test_a_spool_that_workers_may_not_write():
     with open(edge.conf, "w") as f:
         f.write(text)
     refused(edge, "workers may not write")
+
+
+def as_nobody(edge):
+    text = edge.write_conf().replace("user root;", "user nobody nogroup;")
+    with open(edge.conf, "w") as f:
+        f.write(text)
+
+
+@pytest.mark.parametrize("what,mode", [("geo.mmdb", 0o600), ("", 0o700)])
+def test_places_that_workers_may_not_read(what, mode):
+    """root may, who checks the configuration."""
+    if os.getuid() != 0:
+        pytest.skip("only root has workers of another user")
+    edge = bare()
+    files(edge)
+    os.chmod(os.path.join(edge.dir, what), mode)
+    edge.extra = ("fota_geoip %s/geo.mmdb;" % edge.dir, "", "")
+    as_nobody(edge)
+    refused(edge, r"workers may not read .*geo\.mmdb")
+
+
+@pytest.mark.parametrize("what,mode,says", [
+    ("", 0o700, "enter"), ("current", 0o700, "enter"),
+    ("current/data.mdb", 0o600, "read"), ("current/lock.mdb", 0o644, "write"),
+])
+def test_a_policy_that_workers_may_not_read(what, mode, says):
+    """It is data: told of, and no reason not to start."""
+    if os.getuid() != 0:
+        pytest.skip("only root has workers of another user")
+    edge = Edge(policy(), locations="location /x { fota_check on; }",
+                start=False, spool=None, node=None)
+    for name, usual in (("", 0o755), ("current", 0o755),
+                        ("current/data.mdb", 0o644),
+                        ("current/lock.mdb", 0o666)):
+        os.chmod(os.path.join(edge.db, name), usual)
+    as_nobody(edge)
+    assert "workers" not in edge.test()[1]
+    os.chmod(os.path.join(edge.db, what), mode)
+    code, text = edge.test()
+    assert code == 0, text
+    assert re.search(r"workers may not %s .* in \S*nginx\.conf:\d+" % says,
+                     text), text
+    edge.stop(check=False)
 
 
 def test_a_policy_that_is_not_there_yet_is_no_error():
