@@ -251,11 +251,12 @@ ngx_http_fota_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
         /* The access log runs before our own log handler. */
 
-        ngx_http_fota_measure(r, ctx);
-
         if (data == FOTA_V_BYTES_DELIVERED) {
+            ngx_http_fota_measure(r, ctx);
             return ngx_http_fota_set_number(r, v, ctx->delivered);
         }
+
+        ngx_http_fota_sent(r, ctx);
 
         if (!ctx->has_range) {
             return NGX_OK;
