@@ -23,29 +23,9 @@ import time
 import pytest
 
 from support.agent import (AGENT, SLOW, TENANT, Agent, b64name, devices,
-                           lone_agent, seeded, until)
+                           seeded, until)
 from support.fakecentre import tool
-
-
-@pytest.fixture
-def lone():
-    with lone_agent() as parts:
-        yield parts
-
-
-@pytest.fixture
-def place(lone):
-    return lone[0]
-
-
-@pytest.fixture
-def centre(lone):
-    return lone[1]
-
-
-@pytest.fixture
-def agent(lone):
-    return lone[2]
+from support.lone import agent, centre, lone, place  # noqa: F401
 
 
 # Sync

@@ -9,26 +9,9 @@ import os
 import random
 import time
 
-import pytest
-
-from support.agent import lone_agent, seeded, until
+from support.agent import seeded, until
 from support.fakecentre import tool
-
-
-@pytest.fixture
-def lone():
-    with lone_agent() as parts:
-        yield parts
-
-
-@pytest.fixture
-def centre(lone):
-    return lone[1]
-
-
-@pytest.fixture
-def agent(lone):
-    return lone[2]
+from support.lone import agent, centre, lone  # noqa: F401
 
 
 class Writer:

@@ -17,9 +17,10 @@ import time
 
 import pytest
 
-from support.agent import TENANT, devices, lone_agent, seeded, until
+from support.agent import TENANT, devices, seeded, until
 from support.edge import Edge, policy, spool_records, strip, wait_for
 from support.fakecentre import tool
+from support.lone import agent, centre, lone  # noqa: F401
 from support.mmdb import maxmind, write_mmdb
 from support.sync import crc32c
 from test_agent_reports import Writer
@@ -238,22 +239,6 @@ def test_what_the_agent_left_may_be_missing_or_broken():
 
 
 # With an agent
-
-@pytest.fixture
-def lone():
-    with lone_agent() as (place, centre, agent):
-        yield place, centre, agent
-
-
-@pytest.fixture
-def centre(lone):
-    return lone[1]
-
-
-@pytest.fixture
-def agent(lone):
-    return lone[2]
-
 
 @pytest.fixture
 def edge(lone):
