@@ -133,6 +133,32 @@ int fota_filter_check(fota_str_t code);
 bool fota_filter_eval(fota_str_t code, fota_facts_t *facts);
 
 /*
+ * Filters that are asked about the same facts, one after the other: a test
+ * that several of them have is done once.
+ */
+
+typedef struct fota_filter_step_s  fota_filter_step_t;
+
+typedef struct {
+    fota_str_t           code;      /* checked; must outlive this */
+    fota_filter_step_t  *steps;     /* NULL: the code is empty */
+} fota_filter_shared_t;
+
+#define FOTA_FILTER_MEMO_MAX  512
+
+/*
+ * Fills the steps of n filters whose code is set.  *nmemo: the bytes of memo
+ * that fota_filter_eval_shared() needs, at most FOTA_FILTER_MEMO_MAX.
+ * FOTA_OK or FOTA_NOMEM.
+ */
+int fota_filter_share(fota_mem_t *mem, fota_filter_shared_t *filters,
+    size_t n, size_t *nmemo);
+
+/* As fota_filter_eval(); memo is all zero before the first for a device. */
+bool fota_filter_eval_shared(const fota_filter_shared_t *filter,
+    fota_facts_t *facts, uint8_t *memo);
+
+/*
  * The one definition of a number, for order operators here and for the
  * numeric column of attributes at the centre: an optional '-', digits,
  * optionally '.' and digits; 1..FOTA_FILTER_DIGITS_MAX digits in all.  No

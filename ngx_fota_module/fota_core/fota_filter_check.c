@@ -71,7 +71,7 @@ fota_filter_check(fota_str_t code)
 
         op = fota_rd_u8(rd);
 
-        if (op == FOTA_FOP_JF || op == FOTA_FOP_JT) {
+        if (fota_filter_jumps(op)) {
 
             if (jump) {
                 return FOTA_CORRUPT;

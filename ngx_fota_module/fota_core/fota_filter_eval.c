@@ -21,20 +21,12 @@
 
 
 typedef struct {
-    fota_facts_t           *facts;
-    const fota_location_t  *loc;    /* NULL until asked for */
-} fota_filter_eval_t;
-
-
-typedef struct {
     unsigned    n;                  /* 0: absent */
     fota_str_t  text[FOTA_FILTER_TEXTS];
     uint8_t     folded[FOTA_FILTER_TEXTS][FOTA_FILTER_FOLD];
 } fota_filter_texts_t;
 
 
-static const uint8_t *fota_filter_test(fota_filter_eval_t *e,
-    const uint8_t *p, unsigned op, bool *result);
 static void fota_filter_fetch(fota_filter_eval_t *e, unsigned field,
     fota_str_t name, fota_filter_texts_t *t);
 static const uint8_t *fota_filter_in_set(const uint8_t *p,
@@ -43,13 +35,6 @@ static const uint8_t *fota_filter_like(const uint8_t *p,
     const fota_filter_texts_t *t, bool *result);
 static const uint8_t *fota_filter_in_groups(const uint8_t *p,
     const fota_facts_t *f, bool *result);
-
-
-static inline size_t
-fota_filter_u16(const uint8_t *p)
-{
-    return (size_t) (p[0] | (p[1] << 8));
-}
 
 
 static inline uint32_t
@@ -118,9 +103,7 @@ fota_filter_eval(fota_str_t code, fota_facts_t *facts)
 }
 
 
-/* One test without its negation; returns the instruction after it. */
-
-static const uint8_t *
+const uint8_t *
 fota_filter_test(fota_filter_eval_t *e, const uint8_t *p, unsigned op,
     bool *result)
 {

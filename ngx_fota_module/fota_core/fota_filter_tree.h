@@ -127,6 +127,34 @@ typedef enum {
 } fota_filter_op_e;
 
 
+typedef struct {
+    fota_facts_t           *facts;
+    const fota_location_t  *loc;    /* NULL until asked for */
+} fota_filter_eval_t;
+
+
+/*
+ * One test without its negation, p behind the op; returns the instruction
+ * after it.
+ */
+const uint8_t *fota_filter_test(fota_filter_eval_t *e, const uint8_t *p,
+    unsigned op, bool *result);
+
+
+static inline size_t
+fota_filter_u16(const uint8_t *p)
+{
+    return (size_t) (p[0] | (p[1] << 8));
+}
+
+
+static inline bool
+fota_filter_jumps(unsigned op)
+{
+    return op == FOTA_FOP_JF || op == FOTA_FOP_JT;
+}
+
+
 /* country, region and city compare without the case of ASCII letters. */
 static inline bool
 fota_filter_folded(unsigned field)

@@ -59,6 +59,7 @@ typedef struct {
     unsigned                    placed:1;
     uint16_t                    at_target;      /* of which at is said */
     fota_at_e                   at;
+    uint8_t                     memo[FOTA_FILTER_MEMO_MAX];
 
     /* Of the rollout being looked at. */
     fota_reason_e               reason;
@@ -437,12 +438,13 @@ fota_policy_wake(fota_policy_t *p, uint32_t poll)
 static fota_progress_e
 fota_policy_rollout(fota_policy_t *p, const fota_rollout_t *r)
 {
-    int                         rc;
-    int64_t                     next;
-    fota_at_e                   at;
-    const char                 *why;
-    const fota_attempt_t       *attempt;
-    const fota_policy_input_t  *in;
+    int                          rc;
+    int64_t                      next;
+    fota_at_e                    at;
+    const char                  *why;
+    const fota_attempt_t        *attempt;
+    const fota_policy_input_t   *in;
+    const fota_filter_shared_t  *filter;
 
     in = p->in;
 
@@ -473,7 +475,9 @@ fota_policy_rollout(fota_policy_t *p, const fota_rollout_t *r)
         return fota_policy_no(p, FOTA_P_PIN, FOTA_R_NOT_TARGETED, "pinned");
     }
 
-    if (r->filter.len != 0 && !fota_filter_eval(r->filter, in->facts)) {
+    filter = &in->product->index.filters[r - in->product->rollouts];
+
+    if (!fota_filter_eval_shared(filter, in->facts, p->memo)) {
         return fota_policy_no(p, FOTA_P_FILTER, FOTA_R_NOT_TARGETED,
                               "the target filter does not match");
     }
@@ -607,6 +611,8 @@ fota_policy_decide(fota_mem_t *mem, fota_policy_env_t *env,
     p.placed = 0;
     p.at = FOTA_AT_UNKNOWN;
     p.at_target = FOTA_NONE;
+
+    memset(p.memo, 0, in->product->index.nmemo);
 
     fota_policy_clock_init(&p.clock, env, in->facts);
 

@@ -24,6 +24,7 @@ static int fota_version_ref_cmp(const void *a, const void *b);
 static int fota_edge_cmp(const void *a, const void *b);
 static int fota_index_firmware(fota_mem_t *mem, fota_product_t *v);
 static int fota_index_edges(fota_mem_t *mem, fota_product_t *v);
+static int fota_index_filters(fota_mem_t *mem, fota_product_t *v);
 
 
 bool
@@ -186,6 +187,31 @@ fota_index_edges(fota_mem_t *mem, fota_product_t *v)
 }
 
 
+static int
+fota_index_filters(fota_mem_t *mem, fota_product_t *v)
+{
+    uint16_t               i;
+    fota_product_index_t  *x;
+
+    if (v->nrollouts == 0) {
+        return FOTA_OK;
+    }
+
+    x = &v->index;
+    x->filters = fota_calloc(mem, v->nrollouts, sizeof(fota_filter_shared_t));
+
+    if (x->filters == NULL) {
+        return FOTA_NOMEM;
+    }
+
+    for (i = 0; i < v->nrollouts; i++) {
+        x->filters[i].code = v->rollouts[i].filter;
+    }
+
+    return fota_filter_share(mem, x->filters, v->nrollouts, &x->nmemo);
+}
+
+
 int
 fota_product_index(fota_mem_t *mem, fota_product_t *v)
 {
@@ -195,9 +221,13 @@ fota_product_index(fota_mem_t *mem, fota_product_t *v)
 
     rc = fota_index_firmware(mem, v);
 
-    if (rc != FOTA_OK) {
-        return rc;
+    if (rc == FOTA_OK) {
+        rc = fota_index_edges(mem, v);
     }
 
-    return fota_index_edges(mem, v);
+    if (rc == FOTA_OK) {
+        rc = fota_index_filters(mem, v);
+    }
+
+    return rc;
 }

@@ -189,7 +189,8 @@ typedef struct {
 
 /*
  * What decode works out once so that a decision need not: firmware by
- * version for look-ups, artifacts by (from, to, size) for paths.
+ * version for look-ups, artifacts by (from, to, size) for paths, the tests
+ * that filters of rollouts share.
  */
 
 typedef struct {
@@ -206,6 +207,8 @@ typedef struct {
     fota_edge_t  *edges;        /* nartifacts */
     fota_mem_t   *mem;          /* of the product, for what is made later */
     fota_str_t   *answers;      /* nartifacts; kept by fota_answer_check() */
+    fota_filter_shared_t  *filters;             /* nrollouts */
+    size_t        nmemo;        /* for fota_filter_eval_shared() */
 } fota_product_index_t;
 
 typedef struct {
