@@ -11,7 +11,7 @@ static void
 fill(fota_store_t *st, size_t n)
 {
     size_t       i;
-    char         key[16];
+    char         key[32];
     uint8_t      value[1000];
     fota_txn_t  *txn;
 
