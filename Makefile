@@ -249,7 +249,7 @@ REPLAYS := $(patsubst tests/fuzz/%.c,$(B)/replay/%,\
 
 # Written for clang, which knows that an empty array is not read.
 
-$(B)/obj/tests/fuzz/%.o: EXTRA_CFLAGS += -Wno-maybe-uninitialized
+$(B)/obj/tests/fuzz/%.o: private EXTRA_CFLAGS += -Wno-maybe-uninitialized
 
 $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o \
 		$(B)/libfotacore.a
@@ -393,12 +393,12 @@ e2e: build
 # All parts run even when one fails, so that one run tells everything.
 
 test: deps
-	@failed=; for t in build unit lint e2e; do \
+	@failed=; for t in build unit coverage lint e2e; do \
 		echo "== make $$t"; \
 		$(MAKE) --no-print-directory $$t || failed="$$failed $$t"; \
 	done; \
-	echo "== make test ran build, $(words $(UNIT)) unit test programs," \
-		"lint with its planted faults, e2e"; \
+	echo "== make test ran build, $(words $(UNIT)) unit test programs" \
+		"and their coverage, lint with its planted faults, e2e"; \
 	test -z "$$failed" || { echo "test: FAILED:$$failed"; exit 1; }; \
 	echo "test: passed"
 
@@ -453,6 +453,7 @@ fuzz: deps
 	done
 
 coverage: deps
+	@mkdir -p $(B)/cov; find $(B)/cov -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory COV=1 B=$(B)/cov unit
 	gcovr --root $(TOP) --object-directory $(B)/cov \
 		--filter '$(CORE)/' --print-summary
