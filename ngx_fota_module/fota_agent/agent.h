@@ -6,7 +6,7 @@
 
 /*
  * What the agent's threads share.  Each concern is a thread: sync (the only
- * one that writes policy), two for fetch, upload, heartbeat, status.
+ * one that writes policy), two for fetch, upload, heartbeat, scrub, status.
  */
 
 #ifndef FOTA_AGENT_H
@@ -18,6 +18,7 @@
 
 #include "agent_conf.h"
 #include "agent_log.h"
+#include "agent_pass.h"
 #include "fota_store.h"
 
 
@@ -30,6 +31,7 @@ typedef enum {
     FOTA_AGENT_FETCH,
     FOTA_AGENT_UPLOAD,
     FOTA_AGENT_HEARTBEAT,
+    FOTA_AGENT_SCRUB,
     FOTA_AGENT__N
 } fota_agent_part_e;
 
@@ -67,6 +69,9 @@ typedef struct {
     uint64_t                    artifacts;  /* prefetch = 1 */
     uint64_t                    missing;    /* of them, not on disk */
     uint64_t                    store_used; /* bytes */
+
+    fota_agent_pass_t           pass;       /* of the scrub */
+    fota_agent_pass_t           passed;     /* the last whole one */
 
     uint64_t                    spool_bytes;    /* not yet at the centre */
     uint64_t                    spool_records;  /* of them, estimated */
@@ -109,6 +114,7 @@ void *fota_agent_sync_thread(void *arg);
 void *fota_agent_fetch_thread(void *arg);
 void *fota_agent_upload_thread(void *arg);
 void *fota_agent_heartbeat_thread(void *arg);
+void *fota_agent_scrub_thread(void *arg);
 void *fota_agent_status_thread(void *arg);
 
 

@@ -173,6 +173,8 @@ fota_agent_conf_parse(fota_agent_conf_t *conf, const char *file,
     conf->map_size = FOTA_STORE_MAP_DEFAULT;
     conf->cap_mbps = 1000;
     conf->poll_wait = 25;
+    conf->scrub_interval = 7 * 86400;
+    conf->scrub_rate = 8 << 20;
     conf->umask = 0007;
 
     p.conf = conf;

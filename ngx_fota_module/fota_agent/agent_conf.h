@@ -47,6 +47,8 @@ typedef struct {
     uint64_t           cap_mbps;
     uint64_t           max_transfers;   /* at a time, 0 = any number */
     uint64_t           poll_wait;       /* s */
+    uint64_t           scrub_interval;  /* s from pass to pass, 0 = none */
+    uint64_t           scrub_rate;      /* bytes/s */
     mode_t             umask;
     unsigned           nkeys;
     fota_agent_key_t   keys[FOTA_AGENT_KEYS_MAX];

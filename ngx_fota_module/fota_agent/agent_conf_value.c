@@ -19,6 +19,9 @@
 #define FOTA_AGENT_MAP_MIN  (1024 * 1024)
 #define FOTA_AGENT_MAP_MAX  (1ULL << 40)
 
+#define FOTA_AGENT_RATE_MIN  (64 * 1024)
+#define FOTA_AGENT_RATE_MAX  (16ULL << 30)
+
 
 static int fota_agent_set_name(fota_agent_parse_t *p,
     const fota_agent_item_t *item, const char *value);
@@ -66,6 +69,8 @@ const fota_agent_item_t  fota_agent_items[] = {
     item(cap_mbps, number, 0, 10000000),
     item(max_transfers, number, 0, 10000000),
     item(poll_wait, number, 1, 300),
+    item(scrub_interval, number, 0, 366 * 86400),
+    item(scrub_rate, size, FOTA_AGENT_RATE_MIN, FOTA_AGENT_RATE_MAX),
     item(umask, umask, 0, 0),
     { "sync_key", fota_agent_set_key, 0, 0, 0, 1 },
     { NULL, NULL, 0, 0, 0, 0 }

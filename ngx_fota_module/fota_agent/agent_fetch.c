@@ -13,6 +13,7 @@
 
 #include "agent_fetch.h"
 #include "agent_file.h"
+#include "agent_hash.h"
 #include "agent_resume.h"
 #include "fota_encode.h"
 
@@ -20,7 +21,6 @@
 #define FOTA_AGENT_SCAN_EVERY   30000       /* ms */
 #define FOTA_AGENT_FETCH_RETRY  300         /* s, the longest */
 #define FOTA_AGENT_FETCH_FULL   30000       /* ms until a disk is tried anew */
-#define FOTA_AGENT_FETCH_BLOCK  (1 << 20)
 
 
 static bool fota_agent_fetch_pick(fota_agent_t *agent, fota_agent_fetch_t *f,
@@ -190,42 +190,18 @@ static int
 fota_agent_fetch_hash(fota_agent_t *agent, const char *path,
     uint8_t hash[32])
 {
-    int             fd, rc;
-    void           *block;
-    ssize_t         n;
-    fota_sha256_t  *h;
+    int       fd, rc;
+    uint64_t  size;
 
     fd = open(path, O_RDONLY|O_CLOEXEC);
-    h = fota_sha256_new();
-    block = malloc(FOTA_AGENT_FETCH_BLOCK);
-
-    rc = (fd < 0) ? FOTA_IO
-                  : (h == NULL || block == NULL) ? FOTA_NOMEM : FOTA_OK;
-
-    while (rc == FOTA_OK) {
-        n = read(fd, block, FOTA_AGENT_FETCH_BLOCK);
-
-        if (n <= 0) {
-            rc = (n == 0) ? FOTA_NOTFOUND : FOTA_IO;
-
-        } else if (fota_agent_stopping(agent)) {
-            rc = FOTA_BUSY;
-
-        } else {
-            rc = fota_sha256_update(h, block, (size_t) n);
-        }
+    if (fd < 0) {
+        return FOTA_IO;
     }
 
-    if (rc == FOTA_NOTFOUND) {
-        rc = fota_sha256_final(h, hash);
-    }
+    size = 0;
+    rc = fota_agent_hash(agent, fd, NULL, hash, &size);
 
-    if (fd >= 0) {
-        close(fd);
-    }
-
-    free(block);
-    fota_sha256_free(h);
+    close(fd);
 
     return rc;
 }
@@ -255,10 +231,21 @@ fota_agent_fetch_keep(fota_agent_t *agent, const fota_agent_job_t *job,
 
     if ((agent->gid != (gid_t) -1 && fchown(fd, (uid_t) -1, agent->gid) != 0)
         || fchmod(fd, 0644 & ~agent->conf.umask) != 0
-        || fsync(fd) != 0
-        || rename(part, path) != 0)
+        || fsync(fd) != 0)
     {
         rc = fota_agent_file_errno(errno);
+
+    } else {
+
+        /* Who is about to take out the old one would take out this. */
+
+        pthread_mutex_lock(&agent->fetch->lock);
+
+        if (rename(part, path) != 0) {
+            rc = fota_agent_file_errno(errno);
+        }
+
+        pthread_mutex_unlock(&agent->fetch->lock);
     }
 
     close(fd);

@@ -11,6 +11,7 @@
 
 
 #include "agent.h"
+#include "agent_evict.h"
 
 
 typedef struct {
@@ -34,6 +35,13 @@ struct fota_agent_fetch_s {
 
 typedef struct fota_agent_fetch_s  fota_agent_fetch_t;
 
+typedef struct {
+    fota_agent_stored_t  *files;
+    size_t                n;
+    size_t                cap;
+    uint64_t              used;     /* bytes */
+} fota_agent_files_t;
+
 
 /* The list as it is in policy and on disk; f->lock is held. */
 int fota_agent_fetch_scan(fota_agent_t *agent, fota_agent_fetch_t *f);
@@ -44,6 +52,20 @@ int fota_agent_fetch_scan(fota_agent_t *agent, fota_agent_fetch_t *f);
  */
 int fota_agent_fetch_room(fota_agent_t *agent, fota_agent_fetch_t *f,
     const fota_agent_job_t *job, uint64_t have);
+
+/*
+ * Appends the files of the store to l, zeroed before; free l->files in any
+ * case.  FOTA_IO, FOTA_NOMEM.
+ */
+int fota_agent_files_read(const char *dir, fota_agent_files_t *l);
+
+/*
+ * Takes a file that is not what its name says out of the store, for good,
+ * and tells it as a fault of part; f->lock is held.  It stays in ".bad"
+ * until the next one, or until its room is needed.
+ */
+void fota_agent_files_out(fota_agent_t *agent, fota_agent_part_e part,
+    const char *name, const char *why);
 
 
 #endif /* FOTA_AGENT_FETCH_H */

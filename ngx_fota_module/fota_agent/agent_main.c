@@ -66,7 +66,8 @@ fota_agent_usage(FILE *out, int rc)
         "\n"
         "  -c FILE   configuration (" FOTA_AGENT_CONF ")\n"
         "  -t        test the configuration and exit\n"
-        "  -V        print the version and exit\n"
+        "  -V, --version\n"
+        "            print the version and exit\n"
         "\n"
         "SIGTERM ends it, SIGHUP opens the log anew.\n");
 
@@ -412,6 +413,7 @@ fota_agent_run(fota_agent_t *agent)
         { 0, fota_agent_fetch_thread, false },
         { 0, fota_agent_upload_thread, false },
         { 0, fota_agent_heartbeat_thread, false },
+        { 0, fota_agent_scrub_thread, false },
         { 0, fota_agent_status_thread, false }
     };
 

@@ -15,7 +15,8 @@ static const char *const  fota_agent_parts[FOTA_AGENT__N] = {
     "sync",
     "fetch",
     "upload",
-    "heartbeat"
+    "heartbeat",
+    "scrub"
 };
 
 

@@ -23,6 +23,8 @@
 
 static int fota_agent_status_socket(const char *path, bool listening);
 static json_t *fota_agent_status_faults(fota_agent_t *agent);
+static json_t *fota_agent_status_pass(const fota_agent_pass_t *pass);
+static void fota_agent_status_scrub(const json_t *scrub, json_int_t now);
 
 
 static int
@@ -147,6 +149,22 @@ fota_agent_status_faults(fota_agent_t *agent)
 }
 
 
+static json_t *
+fota_agent_status_pass(const fota_agent_pass_t *pass)
+{
+    if (pass->begun == 0) {
+        return json_null();
+    }
+
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}",
+                     "begun", (json_int_t) pass->begun,
+                     "ended", (json_int_t) pass->ended,
+                     "files", (json_int_t) pass->files,
+                     "bytes", (json_int_t) pass->bytes,
+                     "bad", (json_int_t) pass->bad);
+}
+
+
 json_t *
 fota_agent_status_json(fota_agent_t *agent)
 {
@@ -188,6 +206,7 @@ fota_agent_status_json(fota_agent_t *agent)
     doc = json_pack("{s:s,s:s,s:s,s:b,s:I,"
                     "s:{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o},"
                     "s:{s:I,s:I,s:I,s:I,s:I},"
+                    "s:{s:I,s:o,s:o},"
                     "s:{s:I,s:I,s:I,s:I,s:I,s:I},"
                     "s:I,s:o,s:o}",
                     "version", FOTA_AGENT_VERSION,
@@ -214,6 +233,10 @@ fota_agent_status_json(fota_agent_t *agent)
                     "budget", (json_int_t) agent->conf.disk_budget,
                     "free", (json_int_t)
                             fota_agent_file_avail(agent->conf.store_dir),
+                    "scrub",
+                    "interval", (json_int_t) agent->conf.scrub_interval,
+                    "pass", fota_agent_status_pass(&agent->pass),
+                    "last", fota_agent_status_pass(&agent->passed),
                     "spool",
                     "segments", (json_int_t) agent->spool_segments,
                     "bytes", (json_int_t) agent->spool_bytes,
@@ -248,6 +271,43 @@ fota_agent_status_size(const char *label, const json_t *v)
     }
 
     printf("%s%.*f %s", label, (i == 0) ? 0 : 1, n, units[i]);
+}
+
+
+static void
+fota_agent_status_scrub(const json_t *scrub, json_int_t now)
+{
+    json_t  *pass, *last;
+
+    pass = json_object_get(scrub, "pass");
+    last = json_object_get(scrub, "last");
+
+    printf("\nscrub       ");
+
+#define num(o, k)  ((long long) json_integer_value(json_object_get(o, k)))
+
+    if (json_is_object(last)) {
+        printf("last ended %lld s ago after %lld s: %lld files, ",
+               (long long) now - num(last, "ended"),
+               num(last, "ended") - num(last, "begun"), num(last, "files"));
+        fota_agent_status_size("", json_object_get(last, "bytes"));
+        printf(", %lld bad", num(last, "bad"));
+
+    } else {
+        printf("none has ended yet");
+    }
+
+    if (num(scrub, "interval") == 0) {
+        printf(", switched off");
+
+    } else if (json_is_object(pass) && num(pass, "ended") == 0) {
+        printf("\n            under way for %lld s: %lld files, ",
+               (long long) now - num(pass, "begun"), num(pass, "files"));
+        fota_agent_status_size("", json_object_get(pass, "bytes"));
+        printf(", %lld bad", num(pass, "bad"));
+    }
+
+#undef num
 }
 
 
@@ -305,6 +365,8 @@ fota_agent_status_print(const json_t *doc)
     }
 
     fota_agent_status_size(", disk has ", json_object_get(a, "free"));
+
+    fota_agent_status_scrub(json_object_get(doc, "scrub"), now);
 
     printf("\nspool       about %lld records in %lld segments, ",
            (long long) num(s, "records"), (long long) num(s, "segments"));

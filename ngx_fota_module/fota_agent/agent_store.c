@@ -14,6 +14,7 @@
 #include "agent_fetch.h"
 #include "agent_file.h"
 #include "agent_policy.h"
+#include "agent_tally.h"
 #include "fota_encode.h"
 
 
@@ -27,18 +28,10 @@ typedef struct {
     size_t             cap;
 } fota_agent_jobs_t;
 
-typedef struct {
-    fota_agent_stored_t  *files;
-    size_t                n;
-    size_t                cap;
-    uint64_t              used;
-} fota_agent_files_t;
-
 
 static int fota_agent_job_add(void *ctx, fota_str_t key, fota_str_t value);
 static fota_agent_job_t *fota_agent_job_find(const fota_agent_fetch_t *f,
     const uint8_t sha256[32]);
-static int fota_agent_files_read(const char *dir, fota_agent_files_t *l);
 static int fota_agent_files_evict(fota_agent_t *agent,
     const fota_agent_fetch_t *f, fota_agent_files_t *l, uint64_t must);
 static void fota_agent_parts_clean(const fota_agent_conf_t *conf,
@@ -115,7 +108,7 @@ fota_agent_job_find(const fota_agent_fetch_t *f, const uint8_t sha256[32])
 
 /* Files of the store, which are named by their hash; others are not ours. */
 
-static int
+int
 fota_agent_files_read(const char *dir, fota_agent_files_t *l)
 {
     int                   rc;
@@ -259,11 +252,51 @@ fota_agent_files_evict(fota_agent_t *agent, const fota_agent_fetch_t *f,
 }
 
 
+void
+fota_agent_files_out(fota_agent_t *agent, fota_agent_part_e part,
+    const char *name, const char *why)
+{
+    bool  out;
+    char  bad[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
+
+    if (!fota_agent_file_path(bad, agent->conf.store_dir, ".bad")
+        || !fota_agent_file_path(from, agent->conf.store_dir, name)
+        || !fota_agent_file_path(to, bad, name))
+    {
+        return;
+    }
+
+    /*
+     * Kept for who looks for the cause, and because what lies on a rotten
+     * place of the disk had better go on lying there; one is enough.
+     */
+
+    fota_agent_file_rmdir(bad);
+
+    out = fota_agent_file_mkdir(bad, 0700, (gid_t) -1) == FOTA_OK
+          && rename(from, to) == 0;
+
+    if (!out) {
+        out = unlink(from) == 0;
+    }
+
+    /* The name is gone before it is told, and comes back by no crash. */
+
+    out = out && fota_agent_file_sync_dir(agent->conf.store_dir) == FOTA_OK;
+
+    fota_agent_tally_error(agent->tally, FOTA_SYNC_STORE);
+    fota_agent_fault(agent, part, "%s is damaged, %s: %s", name,
+                     out ? "taken out of the store"
+                         : "CANNOT be taken out of the store",
+                     why);
+}
+
+
 int
 fota_agent_fetch_scan(fota_agent_t *agent, fota_agent_fetch_t *f)
 {
     int                   rc;
-    char                  path[PATH_MAX];
+    char                  path[PATH_MAX], why[64];
     size_t                i;
     uint64_t              rev, wanted, missing;
     struct stat           sb;
@@ -307,8 +340,16 @@ fota_agent_fetch_scan(fota_agent_t *agent, fota_agent_fetch_t *f)
 
         job->present = fota_agent_file_path(path, agent->conf.store_dir,
                                             job->name)
-                       && stat(path, &sb) == 0
-                       && (uint64_t) sb.st_size == job->size;
+                       && stat(path, &sb) == 0;
+
+        if (job->present && (uint64_t) sb.st_size != job->size) {
+            (void) snprintf(why, sizeof(why), "%llu bytes instead of %llu",
+                            (unsigned long long) sb.st_size,
+                            (unsigned long long) job->size);
+
+            fota_agent_files_out(agent, FOTA_AGENT_FETCH, job->name, why);
+            job->present = 0;
+        }
 
         wanted += job->prefetch;
         missing += job->prefetch && !job->present;
@@ -348,8 +389,9 @@ fota_agent_fetch_room(fota_agent_t *agent, fota_agent_fetch_t *f,
     const fota_agent_job_t *job, uint64_t have)
 {
     int                  rc;
+    char                 bad[PATH_MAX];
     size_t               i;
-    uint64_t             must, avail, running;
+    uint64_t             must, need, used, running;
     fota_agent_files_t   l;
 
     memset(&l, 0, sizeof(l));
@@ -368,10 +410,20 @@ fota_agent_fetch_room(fota_agent_t *agent, fota_agent_fetch_t *f,
         }
     }
 
-    avail = fota_agent_file_avail(agent->conf.store_dir);
+    used = l.used + running + have;
+    need = job->size - have;
 
-    must = fota_agent_evict_must(l.used + running + have, job->size - have,
-                                 agent->conf.disk_budget, avail);
+    must = fota_agent_evict_must(used, need, agent->conf.disk_budget,
+                             fota_agent_file_avail(agent->conf.store_dir));
+
+    if (must != 0
+        && fota_agent_file_path(bad, agent->conf.store_dir, ".bad"))
+    {
+        fota_agent_file_rmdir(bad);
+
+        must = fota_agent_evict_must(used, need, agent->conf.disk_budget,
+                             fota_agent_file_avail(agent->conf.store_dir));
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_agent_files_evict(agent, f, &l, must);

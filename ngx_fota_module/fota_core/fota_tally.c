@@ -33,7 +33,8 @@ static const char *const  fota_sync_errors[FOTA_SYNC__N] = {
     "keys",
     "nack",
     "disk",
-    "database"
+    "database",
+    "store"
 };
 
 

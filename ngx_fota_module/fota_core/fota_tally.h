@@ -41,6 +41,7 @@ typedef enum {
     FOTA_SYNC_NACK,             /* the refusal could not be told */
     FOTA_SYNC_DISK,             /* full */
     FOTA_SYNC_DATABASE,         /* policy could not be written */
+    FOTA_SYNC_STORE,            /* a stored file was damaged, and taken out */
     FOTA_SYNC__N
 } fota_sync_error_e;
 

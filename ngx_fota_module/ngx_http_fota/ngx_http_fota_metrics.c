@@ -328,8 +328,8 @@ ngx_http_fota_metrics_sync(fota_buf_t *out, ngx_http_fota_main_conf_t *mcf)
     }
 
     ngx_http_fota_metrics_head(out, "fota_sync_errors_total", "counter",
-                               "Times the agent did not get policy, or "
-                               "refused it");
+                               "Times the agent did not get policy, "
+                               "refused it, or found a damaged artifact");
 
     for (i = 0; i < FOTA_SYNC__N; i++) {
         fota_buf_printf(out, "fota_sync_errors_total{kind=\"%s\"} %lu\n",

@@ -26,7 +26,7 @@ from support.sync import crc32c
 from test_agent_reports import Writer
 
 KINDS = ("connect http position truncated corrupt signature unknown_key gap "
-         "chain record snapshot keys nack disk database").split()
+         "chain record snapshot keys nack disk database store").split()
 
 # Names that edges promise to those who watch them, and their labels.
 PROMISED = {

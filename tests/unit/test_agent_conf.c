@@ -87,6 +87,8 @@ test_defaults(void **state)
     assert_int_equal(conf.map_size, 2ULL << 30);
     assert_int_equal(conf.disk_budget, 0);
     assert_int_equal(conf.poll_wait, 25);
+    assert_int_equal(conf.scrub_interval, 7 * 24 * 3600);
+    assert_int_equal(conf.scrub_rate, 8 << 20);
     assert_int_equal(conf.umask, 0007);
     assert_null(conf.status_socket);
     assert_int_equal(conf.nkeys, 1);
@@ -111,6 +113,8 @@ test_values(void **state)
                            "cap_mbps = 10000\n"
                            "max_transfers = 500\n"
                            "poll_wait = 5\n"
+                           "scrub_interval = 0\n"
+                           "scrub_rate = 64k\n"
                            "umask = 027\n"
                            "log = /var/log/agent.log\n"
                            "log_level = debug\n"
@@ -128,6 +132,8 @@ test_values(void **state)
     assert_int_equal(conf.cap_mbps, 10000);
     assert_int_equal(conf.max_transfers, 500);
     assert_int_equal(conf.poll_wait, 5);
+    assert_int_equal(conf.scrub_interval, 0);
+    assert_int_equal(conf.scrub_rate, 65536);
     assert_int_equal(conf.umask, 027);
     assert_int_equal(conf.log_level, FOTA_AGENT_LOG_DEBUG);
     assert_string_equal(conf.pidfile, "/run/a.pid");
@@ -162,6 +168,12 @@ test_errors(void **state)
     refuses("max_transfers = x", "number from 0 to 10000000");
     refuses("poll_wait = 0", "number from 1 to 300");
     refuses("poll_wait = 301", "number from 1 to 300");
+    refuses("scrub_interval = 1w", "number from 0 to 31622400");
+    refuses("scrub_interval = 31622401", "number from 0 to 31622400");
+    refuses("scrub_rate = 0", "65536 to 17179869184 bytes");
+    refuses("scrub_rate = 65535", "65536 to 17179869184 bytes");
+    refuses("scrub_rate = 17g", "65536 to 17179869184 bytes");
+    refuses("scrub_rate = fast", "must be a size");
     refuses("umask = 8", "octal");
     refuses("umask = 1000", "octal");
     refuses("umask = -7", "octal");

@@ -202,6 +202,7 @@ test_names(void **state)
 
     assert_string_equal(fota_sync_error_name(FOTA_SYNC_GAP), "gap");
     assert_string_equal(fota_sync_error_name(FOTA_SYNC_DATABASE), "database");
+    assert_string_equal(fota_sync_error_name(FOTA_SYNC_STORE), "store");
     assert_string_equal(fota_sync_error_name(FOTA_SYNC__N), "");
 }
 
