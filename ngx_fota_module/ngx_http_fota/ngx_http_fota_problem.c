@@ -40,7 +40,9 @@ ngx_http_fota_send(ngx_http_request_t *r, ngx_uint_t status,
 
     ctx = ngx_http_fota_get_ctx(r);
 
-    if (ctx != NULL) {
+    /* An answer to a sub-request, as of auth_request, is not the answer. */
+
+    if (ctx != NULL && r == r->main) {
         ctx->answered = 1;
     }
 
