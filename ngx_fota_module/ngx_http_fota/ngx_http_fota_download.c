@@ -132,6 +132,18 @@ ngx_http_fota_digest_headers(ngx_http_request_t *r, const uint8_t sha256[32])
     u_char           *p, *text;
     ngx_table_elt_t  *etag;
 
+#if (NGX_HTTP_GZIP)
+
+    /*
+     * The name that gives the type is the client's to choose: no image is
+     * compressed, and robbed of its ranges, for ending in ".html".
+     */
+
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+
+#endif
+
     text = ngx_pnalloc(r->pool, sizeof("\"sha256-\"") - 1 + 64
                                 + sizeof("sha-256=::") - 1 + 44);
     if (text == NULL) {
