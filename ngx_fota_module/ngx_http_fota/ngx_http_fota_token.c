@@ -150,6 +150,10 @@ ngx_http_fota_token_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
     ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
@@ -388,6 +392,9 @@ ngx_http_fota_token_refuse(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
     ngx_uint_t status, const char *error, const char *header,
     const char *detail)
 {
+    ngx_list_part_t           *part;
+    ngx_http_core_loc_conf_t  *clcf;
+
     ctx->token_error = error;
 
     if (ngx_http_fota_header(r, "WWW-Authenticate", header,
@@ -395,6 +402,18 @@ ngx_http_fota_token_refuse(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY && status != 410) {
+
+        /* Another guard may let pass; nginx then takes the header back. */
+
+        part = r->headers_out.headers.last;
+        r->headers_out.www_authenticate = (ngx_table_elt_t *) part->elts
+                                          + part->nelts - 1;
+        return (ngx_int_t) status;
     }
 
     return ngx_http_fota_problem(r, status, error, NULL, detail);
