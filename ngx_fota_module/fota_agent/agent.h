@@ -61,7 +61,7 @@ typedef struct {
 
     fota_agent_fault_t          faults[FOTA_AGENT__N];
 
-    bool                        connected;  /* the last poll was answered */
+    bool                        connected;  /* the last poll was heard */
     uint64_t                    contact;    /* ms: last answer */
     uint64_t                    head;       /* seq of the centre */
 

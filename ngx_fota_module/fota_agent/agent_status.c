@@ -318,7 +318,7 @@ fota_agent_status_print(const json_t *doc)
 {
     json_t      *p, *a, *s, *f;
     size_t       i;
-    json_int_t   now, fresh, contact;
+    json_int_t   now, seq, fresh, contact;
 
     p = json_object_get(doc, "policy");
     a = json_object_get(doc, "artifacts");
@@ -329,6 +329,7 @@ fota_agent_status_print(const json_t *doc)
 #define is(o, k)    json_is_true(json_object_get(o, k))
 
     now = (json_int_t) (fota_agent_now_ms() / 1000);
+    seq = num(p, "seq");
     fresh = num(p, "fresh");
     contact = num(doc, "contact") / 1000;
 
@@ -343,8 +344,9 @@ fota_agent_status_print(const json_t *doc)
 
     if (is(p, "open")) {
         printf("\npolicy      epoch %s, seq %lld of %lld, generation %lld\n",
-               text(p, "epoch"), (long long) num(p, "seq"),
-               (long long) num(p, "head"), (long long) num(p, "generation"));
+               text(p, "epoch"), (long long) seq,
+               (long long) ((num(p, "head") > seq) ? num(p, "head") : seq),
+               (long long) num(p, "generation"));
         printf("            known to be current %lld s ago\n",
                (long long) (now - fresh));
         fota_agent_status_size("            ", json_object_get(p, "used"));

@@ -254,6 +254,7 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
 {
     int                rc;
     char               path[160];
+    unsigned           wait;
     fota_meta_t        meta;
     fota_agent_req_t   req;
 
@@ -262,17 +263,22 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
         return FOTA_OK;
     }
 
+    /*
+     * After a start or an absence the first answer shall come at once: only
+     * it tells that what we hold is current, and who waits for "connected".
+     */
+
+    wait = s->agent->connected ? (unsigned) s->agent->conf.poll_wait : 0;
+
     (void) snprintf(path, sizeof(path),
-                    "/sync/v1/log?epoch=%016llx&after=%llu&wait=%llu&max=%d",
+                    "/sync/v1/log?epoch=%016llx&after=%llu&wait=%u&max=%d",
                     (unsigned long long) meta.epoch,
-                    (unsigned long long) meta.seq,
-                    (unsigned long long) s->agent->conf.poll_wait,
+                    (unsigned long long) meta.seq, wait,
                     FOTA_AGENT_POLL_MAX);
 
     memset(&req, 0, sizeof(req));
     req.path = path;
-    req.timeout = (unsigned) s->agent->conf.poll_wait
-                  + FOTA_AGENT_POLL_SLACK;
+    req.timeout = wait + FOTA_AGENT_POLL_SLACK;
 
     /* A batch is never cut, so the last one may go beyond what we asked. */
 
@@ -282,14 +288,18 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
 
     pthread_mutex_lock(&s->agent->lock);
 
-    s->agent->connected = rc == FOTA_OK && s->res.status < 500;
+    /* Who is refused hears nothing, and the head is of the history heard. */
+
+    s->agent->connected = rc == FOTA_OK
+                          && (s->res.status == 200 || s->res.status == 204
+                              || s->res.status == 409);
+
+    if (s->agent->connected) {
+        s->agent->head = s->res.head;
+    }
 
     if (rc == FOTA_OK) {
         s->agent->contact = fota_agent_now_ms();
-
-        if (s->res.head != 0) {
-            s->agent->head = s->res.head;
-        }
     }
 
     pthread_mutex_unlock(&s->agent->lock);

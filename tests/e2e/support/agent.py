@@ -64,9 +64,11 @@ class Agent:
 
     def write(self):
         path = os.path.join(self.dir, "agent.conf")
-        with open(path, "w") as f:
+        # One that has just begun may be reading it.
+        with open(path + ".new", "w") as f:
             for name, value in self.conf.items():
                 f.write("%s = %s\n" % (name, value))
+        os.rename(path + ".new", path)
         return path
 
     def start(self, wrapper=()):
