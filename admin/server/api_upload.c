@@ -38,6 +38,10 @@ typedef struct {
 
 static json_t *fota_upload_json(fota_req_t *req, fota_rows_t *rows);
 static int fota_upload_get(fota_req_t *req, fota_str_t id, json_t **out);
+static int fota_upload_row(fota_req_t *req, fota_db_t *db, fota_upload_t *up,
+    fota_str_t *hash);
+static int fota_upload_peek(fota_req_t *req, fota_upload_t *up,
+    fota_str_t *hash);
 static int fota_upload_begin(fota_req_t *req);
 static int fota_upload_save(fota_req_t *req, fota_upload_t *up);
 static void fota_upload_end(fota_req_t *req);
@@ -262,15 +266,70 @@ fota_upload_create(fota_req_t *req)
 /* PATCH: bytes */
 
 
+/* What the database says of the upload; answered when it is not open. */
+
+static int
+fota_upload_row(fota_req_t *req, fota_db_t *db, fota_upload_t *up,
+    fota_str_t *hash)
+{
+    int           rc;
+    fota_str_t    s;
+    fota_rows_t  *rows;
+
+    rc = fota_db_query(db, &rows, "SELECT size, received, state, hash_state"
+             " FROM upload WHERE tenant_id = ? AND id = ?", "us",
+             fota_u64(req->tenant_id), up->id);
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_row(rows);
+
+        if (rc == FOTA_OK) {
+            up->size = fota_db_u64(rows, 0);
+            up->saved = fota_db_u64(rows, 1);
+            s = fota_db_str(rows, 2);
+            *hash = fota_strdup(&req->arena.mem, fota_db_str(rows, 3));
+
+            if (!fota_str_eq(s, fota_cstr("open"))) {
+                (void) fota_res_problem(req, 409, "upload_closed", NULL,
+                                        "the upload is %.*s", (int) s.len,
+                                        s.data);
+            }
+        }
+
+        fota_db_rows_end(rows);
+    }
+
+    return rc == FOTA_NOTFOUND ? fota_unknown(req, "upload") : rc;
+}
+
+
+/* The same on a connection that is given back at once. */
+
+static int
+fota_upload_peek(fota_req_t *req, fota_upload_t *up, fota_str_t *hash)
+{
+    int         rc;
+    fota_db_t  *db;
+
+    db = fota_db_get(req->server->db);
+    if (db == NULL) {
+        return FOTA_IO;
+    }
+
+    rc = fota_upload_row(req, db, up, hash);
+    fota_db_put(req->server->db, db);
+
+    return rc;
+}
+
+
 static int
 fota_upload_begin(fota_req_t *req)
 {
     int             rc;
     char            text[32];
     uint64_t        at;
-    fota_db_t      *db;
-    fota_str_t      s, hash;
-    fota_rows_t    *rows;
+    fota_str_t      hash;
     fota_upload_t  *up;
 
     if (fota_str_u64(fota_req_header(req, "Upload-Offset"), INT64_MAX, &at)
@@ -291,38 +350,30 @@ fota_upload_begin(fota_req_t *req)
     up->id = fota_req_param(req, "upload");
     up->file.fd = -1;
 
-    db = fota_db_get(req->server->db);
-    if (db == NULL) {
-        return FOTA_IO;
+    /* Unknown ones make no file. */
+
+    rc = fota_upload_peek(req, up, &hash);
+    if (rc != FOTA_OK || fota_res_set(req)) {
+        return rc;
     }
 
-    rc = fota_db_query(db, &rows, "SELECT size, received, state, hash_state"
-             " FROM upload WHERE tenant_id = ? AND id = ?", "us",
-             fota_u64(req->tenant_id), up->id);
+    rc = fota_upload_lock(req->server, &up->file, up->id);
 
-    if (rc == FOTA_OK) {
-        rc = fota_db_row(rows);
-
-        if (rc == FOTA_OK) {
-            up->size = fota_db_u64(rows, 0);
-            up->saved = fota_db_u64(rows, 1);
-            s = fota_db_str(rows, 2);
-            hash = fota_strdup(&req->arena.mem, fota_db_str(rows, 3));
-
-            if (!fota_str_eq(s, fota_cstr("open"))) {
-                (void) fota_res_problem(req, 409, "upload_closed", NULL,
-                                        "the upload is %.*s", (int) s.len,
-                                        s.data);
-            }
-        }
-
-        fota_db_rows_end(rows);
+    if (rc == FOTA_BUSY) {
+        return fota_res_problem(req, 409, "upload_busy", NULL,
+                                "another request writes this upload");
     }
 
-    fota_db_put(req->server->db, db);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    /* Who held the lock until now has moved the position, or ended it all. */
+
+    rc = fota_upload_peek(req, up, &hash);
 
     if (rc == FOTA_NOTFOUND) {
-        return fota_unknown(req, "upload");
+        fota_upload_unlink(req->server, up->id);
     }
 
     if (rc != FOTA_OK || fota_res_set(req)) {
@@ -336,12 +387,7 @@ fota_upload_begin(fota_req_t *req)
                                 "the server has %s bytes", text);
     }
 
-    rc = fota_upload_open(req->server, &up->file, up->id, up->saved, hash);
-
-    if (rc == FOTA_BUSY) {
-        return fota_res_problem(req, 409, "upload_busy", NULL,
-                                "another request writes this upload");
-    }
+    rc = fota_upload_open(&up->file, up->saved, hash);
 
     if (rc == FOTA_TRUNCATED) {
         return fota_res_problem(req, 410, "upload_lost", NULL,
@@ -416,9 +462,9 @@ fota_upload_end(fota_req_t *req)
 
     if (up->open) {
         (void) fota_upload_save(req, up);
-        fota_upload_close(&up->file);
     }
 
+    fota_upload_close(&up->file);
     free(up);
     req->state = NULL;
 }
@@ -497,15 +543,17 @@ static int
 fota_upload_mark(fota_req_t *req, void *data)
 {
     int         rc;
+    bool        marked;
     json_t     *after;
     fota_str_t  id;
 
     id = fota_req_param(req, "upload");
 
     rc = fota_db_exec(req->db, "UPDATE upload SET state = ?, touched = ?,"
-             " hash_state = NULL WHERE tenant_id = ? AND id = ?", "zius",
-             (const char *) data, fota_now_ms(), fota_u64(req->tenant_id),
-             id);
+             " hash_state = NULL WHERE tenant_id = ? AND id = ?"
+             " AND state = 'open'", "zius", (const char *) data,
+             fota_now_ms(), fota_u64(req->tenant_id), id);
+    marked = fota_db_affected(req->db) != 0;
 
     if (rc == FOTA_OK) {
         rc = fota_upload_get(req, id, &after);
@@ -517,6 +565,13 @@ fota_upload_mark(fota_req_t *req, void *data)
 
     (void) fota_upload_answer(req, 200, json_incref(after));
 
+    if (!marked) {
+        /* Another request was faster, and has said so. */
+
+        json_decref(after);
+        return FOTA_OK;
+    }
+
     return fota_audit(req, req->tenant_id, "upload:complete",
                       fota_object(req, "upload", id), NULL, after);
 }
@@ -525,63 +580,46 @@ fota_upload_mark(fota_req_t *req, void *data)
 static int
 fota_upload_complete(fota_req_t *req)
 {
-    int                  rc;
-    json_t              *v;
-    uint8_t              sha[32];
-    fota_str_t           id, state, hash;
-    fota_rows_t         *rows;
-    fota_upload_file_t   file;
+    int             rc;
+    json_t         *v;
+    uint8_t         sha[32];
+    fota_str_t      hash;
+    fota_upload_t   up;
 
-    id = fota_req_param(req, "upload");
+    memset(&up, 0, sizeof(up));
+    up.id = fota_req_param(req, "upload");
 
-    rc = fota_upload_get(req, id, &v);
+    rc = fota_upload_get(req, up.id, &v);
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    state = fota_strdup(&req->arena.mem, fota_ms(v, "state"));
-    (void) fota_hex_decode(sha, 32, fota_ms(v, "sha256"));
-
-    if (fota_str_eq(state, fota_cstr("complete"))) {
+    if (fota_str_eq(fota_ms(v, "state"), fota_cstr("complete"))) {
         return fota_upload_answer(req, 200, v);
     }
 
-    if (!fota_str_eq(state, fota_cstr("open"))) {
-        json_decref(v);
-        return fota_res_problem(req, 409, "upload_closed", NULL,
-                                "the upload has failed, begin a new one");
-    }
+    (void) fota_hex_decode(sha, 32, fota_ms(v, "sha256"));
+    json_decref(v);
 
-    if (fota_mu(v, "offset") != fota_mu(v, "size")) {
-        rc = fota_res_problem(req, 409, "upload_incomplete", NULL,
-                              "%lld of %lld bytes are here",
-                              (long long) fota_mi(v, "offset"),
-                              (long long) fota_mi(v, "size"));
-        json_decref(v);
+    /* One read: a hash without its state would be that of a finished one. */
+
+    rc = fota_upload_row(req, req->db, &up, &hash);
+    if (rc != FOTA_OK || fota_res_set(req)) {
         return rc;
     }
 
-    rc = fota_db_query(req->db, &rows, "SELECT hash_state FROM upload"
-             " WHERE tenant_id = ? AND id = ?", "us",
-             fota_u64(req->tenant_id), id);
-    hash = fota_slice(NULL, 0);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_row(rows);
-
-        if (rc == FOTA_OK) {
-            hash = fota_strdup(&req->arena.mem, fota_db_str(rows, 0));
-        }
-
-        fota_db_rows_end(rows);
+    if (up.saved != up.size) {
+        return fota_res_problem(req, 409, "upload_incomplete", NULL,
+                                "%llu of %llu bytes are here",
+                                (unsigned long long) up.saved,
+                                (unsigned long long) up.size);
     }
 
-    if (rc == FOTA_OK) {
-        rc = fota_upload_open(req->server, &file, id, fota_mu(v, "offset"),
-                              hash);
-    }
+    rc = fota_upload_lock(req->server, &up.file, up.id);
 
-    json_decref(v);
+    if (rc == FOTA_OK) {
+        rc = fota_upload_open(&up.file, up.saved, hash);
+    }
 
     if (rc == FOTA_TRUNCATED) {
         /* Renamed before a crash, and not marked. */
@@ -589,7 +627,7 @@ fota_upload_complete(fota_req_t *req)
         rc = fota_upload_recover(req->server, sha, hash);
 
         if (rc == FOTA_OK) {
-            fota_upload_unlink(req->server, id);
+            fota_upload_unlink(req->server, up.id);
             return fota_tx(req, fota_upload_mark, "complete");
         }
 
@@ -607,8 +645,8 @@ fota_upload_complete(fota_req_t *req)
         return rc;
     }
 
-    rc = fota_upload_finish(req->server, &file, sha);
-    fota_upload_close(&file);
+    rc = fota_upload_finish(req->server, &up.file, sha);
+    fota_upload_close(&up.file);
 
     if (rc == FOTA_FORGED) {
         rc = fota_tx(req, fota_upload_mark, "failed");

@@ -50,14 +50,13 @@ fota_upload_path(const fota_server_t *server, fota_str_t id, char *path,
 
 
 int
-fota_upload_open(const fota_server_t *server, fota_upload_file_t *f,
-    fota_str_t id, uint64_t offset, fota_str_t state)
+fota_upload_lock(const fota_server_t *server, fota_upload_file_t *f,
+    fota_str_t id)
 {
-    int          rc;
-    struct stat  st;
+    struct stat  opened, named;
 
     f->hash = NULL;
-    f->offset = offset;
+    f->offset = 0;
 
     fota_upload_path(server, id, f->path, sizeof(f->path));
 
@@ -72,6 +71,27 @@ fota_upload_open(const fota_server_t *server, fota_upload_file_t *f,
         fota_upload_close(f);
         return FOTA_BUSY;
     }
+
+    /* Who held the lock may have moved or removed the file meanwhile. */
+
+    if (fstat(f->fd, &opened) != 0 || stat(f->path, &named) != 0
+        || opened.st_ino != named.st_ino)
+    {
+        fota_upload_close(f);
+        return FOTA_BUSY;
+    }
+
+    return FOTA_OK;
+}
+
+
+int
+fota_upload_open(fota_upload_file_t *f, uint64_t offset, fota_str_t state)
+{
+    int          rc;
+    struct stat  st;
+
+    f->offset = offset;
 
     if (fstat(f->fd, &st) != 0) {
         fota_upload_close(f);

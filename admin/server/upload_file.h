@@ -23,12 +23,20 @@ typedef struct {
 } fota_upload_file_t;
 
 /*
- * Opens at offset, which the file is cut to.  state: of the hash at offset,
- * as exported; when it cannot be used the file is read again.  FOTA_BUSY:
- * another request writes it.  FOTA_TRUNCATED: the file is shorter.
+ * Opens and locks: until fota_upload_close nobody else writes.  What the row
+ * says of the bytes is true only when it was read under this lock.
+ * FOTA_BUSY: another request writes it.
  */
-int fota_upload_open(const fota_server_t *server, fota_upload_file_t *f,
-    fota_str_t id, uint64_t offset, fota_str_t state);
+int fota_upload_lock(const fota_server_t *server, fota_upload_file_t *f,
+    fota_str_t id);
+
+/*
+ * Goes on at offset, which the file is cut to.  state: of the hash at offset,
+ * as exported; when it cannot be used the file is read again.
+ * FOTA_TRUNCATED: the file is shorter.  Closes the file when it fails.
+ */
+int fota_upload_open(fota_upload_file_t *f, uint64_t offset,
+    fota_str_t state);
 
 /* FOTA_FULL: no room; what was written before stays. */
 int fota_upload_write(fota_upload_file_t *f, const void *data, size_t len);
