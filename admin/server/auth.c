@@ -203,7 +203,7 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
     id = rc == FOTA_OK ? (uint32_t) fota_db_u64(rows, 0) : 0;
     fota_db_rows_end(rows);
 
-    if (rc == FOTA_NOTFOUND) {
+    if (rc == FOTA_NOTFOUND || fota_str_blank(name)) {
         (void) fota_res_problem(req, 404, "tenant_unknown", "tenant",
                                 "there is no such tenant");
         return FOTA_INVALID;

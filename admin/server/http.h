@@ -86,6 +86,12 @@ struct fota_req_s {
     void                *http;          /* http.c's own */
 };
 
+/*
+ * Is there a blank at an end?  No name has one: text columns compare without
+ * regard to trailing blanks, so that it would be another name for the same.
+ */
+bool fota_str_blank(fota_str_t s);
+
 /* Path parameter, query parameter, header; data == NULL when absent. */
 fota_str_t fota_req_param(fota_req_t *req, const char *name);
 fota_str_t fota_req_query(fota_req_t *req, const char *name);

@@ -105,6 +105,13 @@ fota_json_str(fota_req_t *req, const char *name, bool required, size_t max,
 
 
 bool
+fota_str_blank(fota_str_t s)
+{
+    return s.len > 0 && (s.data[0] == ' ' || s.data[s.len - 1] == ' ');
+}
+
+
+bool
 fota_json_name(fota_req_t *req, const char *name, bool required, size_t max,
     fota_str_t *out)
 {
@@ -125,9 +132,7 @@ fota_json_name(fota_req_t *req, const char *name, bool required, size_t max,
         }
     }
 
-    /* Text columns compare without regard to trailing blanks. */
-
-    if (s.len > 0 && (s.data[0] == ' ' || s.data[s.len - 1] == ' ')) {
+    if (fota_str_blank(s)) {
         (void) fota_res_problem(req, 400, "field_chars", name,
                                 "\"%s\" begins or ends with a blank", name);
         return false;

@@ -78,12 +78,20 @@ fota_http_decode(fota_http_t *h)
             return false;
         }
 
+        (void) snprintf(field, sizeof(field), "%.*s",
+                        (int) strcspn(h->params[i].name, "}"),
+                        h->params[i].name);
+
+        if (fota_str_blank(h->params[i].value)) {
+            (void) fota_res_problem(&h->req, 400, "field_chars", field,
+                                    "\"%s\" in the path begins or ends with "
+                                    "a blank", field);
+            return false;
+        }
+
         limit = fota_param_limit(h->params[i].name);
 
         if (h->params[i].value.len > limit) {
-            (void) snprintf(field, sizeof(field), "%.*s",
-                            (int) strcspn(h->params[i].name, "}"),
-                            h->params[i].name);
             (void) fota_res_problem(&h->req, 400, "field_limit", field,
                                     "\"%s\" in the path has %zu bytes; the "
                                     "limit is %zu", field,
