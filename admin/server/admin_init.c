@@ -60,11 +60,11 @@ fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
         rc = fota_admin_group(server, db, 0, fota_cstr("every-edge"), false);
     }
 
-    if (rc == FOTA_OK) {
+    if (rc == FOTA_OK || rc == FOTA_EXISTS) {
         rc = fota_admin_group(server, db, 1, fota_cstr("default"), true);
     }
 
-    if (rc == FOTA_OK) {
+    if (rc == FOTA_OK || rc == FOTA_EXISTS) {
         rc = fota_admin_sync_key(server, db);
     }
 
@@ -101,7 +101,7 @@ fota_admin_group(fota_server_t *server, fota_db_t *db, uint16_t id,
     rc = fota_db_exists(db, &there, "SELECT 1 FROM node_group WHERE id = ?",
                         "u", (uint64_t) id);
     if (rc != FOTA_OK || there) {
-        return rc;
+        return rc != FOTA_OK ? rc : FOTA_EXISTS;
     }
 
     snprintf(label, sizeof(label), "node_group/%u", id);

@@ -28,7 +28,10 @@ int fota_pat_new(char text[FOTA_PAT_TEXT_MAX], uint8_t sha256[32]);
 int fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
     char token[FOTA_PAT_TEXT_MAX], char *err, size_t errlen);
 
-/* A node group with its wrapping key and the root of its download tokens. */
+/*
+ * A node group with its wrapping key and the root of its download tokens.
+ * FOTA_EXISTS: there is one of this id or name.
+ */
 int fota_admin_group(fota_server_t *server, fota_db_t *db, uint16_t id,
     fota_str_t name, bool root);
 

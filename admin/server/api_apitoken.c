@@ -271,17 +271,23 @@ fota_apitoken_revoke(fota_req_t *req, void *data)
 {
     int           rc;
     json_t       *before;
-    uint64_t     *id;
+    uint64_t     *id, tenant;
     fota_rows_t  *rows;
 
     id = data;
 
-    rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
-             FOTA_APITOKEN_FROM " WHERE a.id = ? AND (? = 1"
-             " OR a.tenant_id = ?)", "uuu", *id,
-             fota_u64(req->platform && req->tenant_id == 0),
+    /* Its owner's audit log tells of it, whoever revokes. */
+
+    rc = fota_db_number(req->db, &tenant, "SELECT tenant_id FROM api_token"
+             " WHERE id = ? AND (? = 1 OR tenant_id = ?) FOR UPDATE", "uuu",
+             *id, fota_u64(req->platform && req->tenant_id == 0),
              fota_u64(req->tenant_id));
-    rc = fota_row_one(req, rc, rows, fota_apitoken_json, &before);
+
+    if (rc == FOTA_OK) {
+        rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
+                           FOTA_APITOKEN_FROM " WHERE a.id = ?", "u", *id);
+        rc = fota_row_one(req, rc, rows, fota_apitoken_json, &before);
+    }
 
     if (rc == FOTA_NOTFOUND) {
         return fota_unknown(req, "token");
@@ -301,7 +307,12 @@ fota_apitoken_revoke(fota_req_t *req, void *data)
 
     (void) fota_res_empty(req, 204);
 
-    return fota_audit(req, req->tenant_id, "token:delete",
+    if (fota_db_affected(req->db) == 0) {
+        json_decref(before);
+        return FOTA_OK;         /* it was revoked before */
+    }
+
+    return fota_audit(req, (uint32_t) tenant, "token:delete",
                       fota_object(req, "token", fota_ms(before, "name")),
                       before, NULL);
 }

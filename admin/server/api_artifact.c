@@ -365,7 +365,12 @@ fota_artifact_insert(fota_req_t *req, void *data)
 
     to = 0;
     from = 0;
-    rc = fota_find_product(req, fota_req_param(req, "product"), &product);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id,
+                   fota_req_param(req, "product"));
+
+    if (rc == FOTA_OK) {
+        rc = fota_find_product(req, fota_req_param(req, "product"), &product);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_find_firmware(req, product, kind,

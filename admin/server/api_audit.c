@@ -68,7 +68,7 @@ fota_audit_list(fota_req_t *req)
         page.limit = FOTA_AUDIT_PAGE;
     }
 
-    if (!fota_req_query_str(req, "object", 256, &object)) {
+    if (!fota_req_query_str(req, "object", 288, &object)) {
         return FOTA_OK;
     }
 

@@ -377,6 +377,21 @@ fota_device_write(fota_req_t *req, uint64_t id)
 }
 
 
+int
+fota_device_product(fota_req_t *req, uint32_t *id)
+{
+    int         rc;
+    fota_str_t  name;
+
+    name = fota_ms(req->json, "product");
+
+    rc = fota_lock(req, "SELECT id FROM product WHERE tenant_id = ?"
+                   " AND name = ? LOCK IN SHARE MODE", req->tenant_id, name);
+
+    return rc == FOTA_OK ? fota_find_product(req, name, id) : rc;
+}
+
+
 static int
 fota_device_make(fota_req_t *req, void *data)
 {
@@ -388,7 +403,7 @@ fota_device_make(fota_req_t *req, void *data)
 
     name = fota_ms(req->json, "id");
 
-    rc = fota_find_product(req, fota_ms(req->json, "product"), &product);
+    rc = fota_device_product(req, &product);
 
     if (rc == FOTA_OK) {
         rc = fota_device_insert(req->db, req->tenant_id, product, name,
@@ -429,7 +444,11 @@ fota_device_change(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "device");
 
-    rc = fota_find_device(req, name, &id);
+    rc = fota_lock(req, FOTA_LOCK_DEVICE, req->tenant_id, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_find_device(req, name, &id);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_device_get(req, name, &before);
@@ -485,7 +504,11 @@ fota_device_remove(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "device");
 
-    rc = fota_find_device(req, name, &id);
+    rc = fota_lock(req, FOTA_LOCK_DEVICE, req->tenant_id, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_find_device(req, name, &id);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_device_get(req, name, &before);

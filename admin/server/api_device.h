@@ -22,6 +22,9 @@ json_t *fota_device_json(fota_req_t *req, fota_rows_t *rows);
 /* Device ids: 1 to 256 bytes of UTF-8 without control characters. */
 bool fota_device_id_ok(fota_str_t id);
 
+/* The product of the body, held in the transaction until its end. */
+int fota_device_product(fota_req_t *req, uint32_t *id);
+
 /*
  * A row; FOTA_EXISTS when the tenant has one of this id.  version may be
  * empty.

@@ -196,7 +196,7 @@ fota_bulk_insert(fota_req_t *req, void *data)
     bulk->created = 0;
     bulk->existing = 0;
 
-    rc = fota_find_product(req, fota_ms(req->json, "product"), &product);
+    rc = fota_device_product(req, &product);
     if (rc != FOTA_OK) {
         return rc;
     }

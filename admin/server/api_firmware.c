@@ -278,7 +278,11 @@ fota_firmware_insert(fota_req_t *req, void *data)
         kind = fota_cstr("os");
     }
 
-    rc = fota_find_product(req, name, &product);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_find_product(req, name, &product);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM firmware f"
@@ -337,7 +341,12 @@ fota_firmware_update(fota_req_t *req, void *data)
     json_t    *before, *after;
     uint32_t   product, id;
 
-    rc = fota_firmware_param(req, &product, &id);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id,
+                   fota_req_param(req, "product"));
+
+    if (rc == FOTA_OK) {
+        rc = fota_firmware_param(req, &product, &id);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_firmware_get(req, id, &before);
@@ -371,7 +380,12 @@ fota_firmware_remove(fota_req_t *req, void *data)
     json_t    *before;
     uint32_t   product, id;
 
-    rc = fota_firmware_param(req, &product, &id);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id,
+                   fota_req_param(req, "product"));
+
+    if (rc == FOTA_OK) {
+        rc = fota_firmware_param(req, &product, &id);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_db_exists(req->db, &used, "SELECT 1 FROM artifact"

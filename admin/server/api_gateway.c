@@ -73,14 +73,9 @@ fota_gateway_insert(fota_req_t *req, void *data)
     uint64_t     have;
     fota_str_t   name, tenant;
 
-    rc = fota_tenant_param(req, &id, &tenant);
+    /* So that two requests cannot both be the 4th. */
 
-    if (rc == FOTA_OK) {
-        /* Locks the tenant, so that two requests cannot both be the 4th. */
-
-        rc = fota_db_exec(req->db, "UPDATE tenant SET created = created"
-                          " WHERE id = ?", "u", fota_u64(id));
-    }
+    rc = fota_tenant_hold(req, &id, &tenant);
 
     if (rc == FOTA_OK) {
         rc = fota_db_number(req->db, &have, "SELECT COUNT(*) FROM"
@@ -254,7 +249,7 @@ fota_device_key_rotate(fota_req_t *req, void *data)
     uint32_t     id;
     fota_str_t   tenant;
 
-    rc = fota_tenant_param(req, &id, &tenant);
+    rc = fota_tenant_hold(req, &id, &tenant);
 
     if (rc == FOTA_OK) {
         rc = fota_random(secret, sizeof(secret));

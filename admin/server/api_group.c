@@ -24,6 +24,7 @@ typedef struct {
 static json_t *fota_group_json(fota_req_t *req, fota_rows_t *rows);
 static int fota_group_get(fota_req_t *req, fota_str_t name, json_t **out);
 static int fota_group_check_level(fota_req_t *req, fota_str_t name);
+static int fota_group_hold(fota_req_t *req, fota_str_t name);
 static int fota_group_in_use(fota_req_t *req, uint64_t id, fota_str_t name);
 
 
@@ -289,6 +290,26 @@ fota_group_insert(fota_req_t *req, void *data)
 }
 
 
+/*
+ * All products of the tenant are published anew, and no rollout that names
+ * the group is made before this transaction has ended.
+ */
+
+static int
+fota_group_hold(fota_req_t *req, fota_str_t name)
+{
+    int       rc;
+    uint64_t  first;
+
+    rc = fota_db_number(req->db, &first, "SELECT id FROM product"
+                        " WHERE tenant_id = ? ORDER BY id FOR UPDATE", "u",
+                        fota_u64(req->tenant_id));
+
+    return rc == FOTA_OK || rc == FOTA_NOTFOUND
+           ? fota_lock(req, FOTA_LOCK_GROUP, req->tenant_id, name) : rc;
+}
+
+
 /* Products that test with it, and rollouts that name it. */
 
 static int
@@ -337,7 +358,12 @@ fota_group_update(fota_req_t *req, void *data)
     to = fota_ms(req->json, "name");
     filter = fota_ms(req->json, "filter");
 
-    rc = fota_group_get(req, name, &before);
+    rc = fota_group_hold(req, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_group_get(req, name, &before);
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -401,7 +427,12 @@ fota_group_remove(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "group");
 
-    rc = fota_group_get(req, name, &before);
+    rc = fota_group_hold(req, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_group_get(req, name, &before);
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }

@@ -115,8 +115,10 @@ fota_keyring_make(fota_req_t *req, void *data)
 
     scope = data;
 
+    /* Held, so that two requests cannot both make one. */
+
     rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
-                        " WHERE id = ? AND id > 0", "u", *scope);
+                        " WHERE id = ? AND id > 0 FOR UPDATE", "u", *scope);
     if (rc != FOTA_OK) {
         return rc;
     }

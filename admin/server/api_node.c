@@ -309,6 +309,21 @@ fota_node_write(fota_req_t *req, uint32_t id, json_t *v)
 }
 
 
+/* As fota_lock(); nodes have no tenant. */
+
+static int
+fota_node_hold(fota_req_t *req, fota_str_t name)
+{
+    int       rc;
+    uint64_t  id;
+
+    rc = fota_db_number(req->db, &id, "SELECT id FROM node WHERE name = ?"
+                        " FOR UPDATE", "s", name);
+
+    return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
+}
+
+
 /* Takes v, the node as it is; the members of the body go over it. */
 
 static int
@@ -376,7 +391,12 @@ fota_node_update(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "node");
 
-    rc = fota_node_get(req, name, &before);
+    rc = fota_node_hold(req, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_node_get(req, name, &before);
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -414,7 +434,12 @@ fota_node_remove(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "node");
 
-    rc = fota_node_get(req, name, &before);
+    rc = fota_node_hold(req, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_node_get(req, name, &before);
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -512,19 +537,14 @@ fota_node_group_insert(fota_req_t *req, void *data)
     id = data;
     name = fota_ms(req->json, "name");
 
-    rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
-                        " WHERE id = ?", "u", *id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    if (there) {
-        return fota_exists(req, "group", "id");
-    }
-
     rc = fota_admin_group(req->server, req->db, (uint16_t) *id, name, true);
+
     if (rc == FOTA_EXISTS) {
-        return fota_exists(req, "group", "name");
+        rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
+                            " WHERE id = ?", "u", *id);
+
+        return rc == FOTA_OK
+               ? fota_exists(req, "group", there ? "id" : "name") : rc;
     }
 
     if (rc != FOTA_OK) {

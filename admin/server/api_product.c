@@ -280,7 +280,12 @@ fota_product_update(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "product");
 
-    rc = fota_product_get(req, name, &before);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_product_get(req, name, &before);
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -324,7 +329,12 @@ fota_product_remove(fota_req_t *req, void *data)
 
     name = fota_req_param(req, "product");
 
-    rc = fota_product_get(req, name, &before);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_product_get(req, name, &before);
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }

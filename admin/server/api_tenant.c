@@ -168,6 +168,21 @@ fota_tenant_param(fota_req_t *req, uint32_t *id, fota_str_t *name)
 }
 
 
+int
+fota_tenant_hold(fota_req_t *req, uint32_t *id, fota_str_t *name)
+{
+    int       rc;
+    uint64_t  v;
+
+    rc = fota_tenant_param(req, id, name);
+
+    return rc == FOTA_OK
+           ? fota_db_number(req->db, &v, "SELECT id FROM tenant WHERE id = ?"
+                            " FOR UPDATE", "u", fota_u64(*id))
+           : rc;
+}
+
+
 static int
 fota_tenant_list(fota_req_t *req)
 {
@@ -470,7 +485,7 @@ fota_tenant_update(fota_req_t *req, void *data)
     uint32_t     id;
     fota_str_t   name;
 
-    rc = fota_tenant_param(req, &id, &name);
+    rc = fota_tenant_hold(req, &id, &name);
 
     if (rc == FOTA_OK) {
         rc = fota_tenant_get(req, id, &before);
@@ -511,7 +526,7 @@ fota_tenant_set_signer(fota_req_t *req, void *data)
     uint32_t     id;
     fota_str_t   name;
 
-    rc = fota_tenant_param(req, &id, &name);
+    rc = fota_tenant_hold(req, &id, &name);
 
     if (rc == FOTA_OK) {
         rc = fota_tenant_get(req, id, &before);

@@ -196,7 +196,11 @@ fota_brake_product_tx(fota_req_t *req, void *data)
     level = data;
     name = fota_req_param(req, "product");
 
-    rc = fota_find_product(req, name, &id);
+    rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id, name);
+
+    if (rc == FOTA_OK) {
+        rc = fota_find_product(req, name, &id);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_db_exec(req->db, "UPDATE product SET brake = ?"

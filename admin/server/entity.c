@@ -205,12 +205,24 @@ fota_find(fota_req_t *req, const char *kind, const char *sql, fota_str_t name,
         return fota_too_long(req, kind, name, max);
     }
 
-    rc = name.len == 0
+    rc = name.len == 0 || fota_str_blank(name)
          ? FOTA_NOTFOUND
          : fota_db_number(req->db, id, sql, "us", fota_u64(req->tenant_id),
                           name);
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, kind) : rc;
+}
+
+
+int
+fota_lock(fota_req_t *req, const char *sql, uint64_t tenant, fota_str_t name)
+{
+    int       rc;
+    uint64_t  id;
+
+    rc = fota_db_number(req->db, &id, sql, "us", tenant, name);
+
+    return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
 }
 
 

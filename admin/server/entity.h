@@ -68,6 +68,22 @@ int fota_find_node(fota_req_t *req, fota_str_t name, uint32_t *id);
 int fota_find_firmware(fota_req_t *req, uint32_t product, fota_str_t kind,
     fota_str_t version, uint32_t *id);
 
+/*
+ * Holds rows until the transaction ends.  Whoever changes or removes one, or
+ * counts what hangs on it, reads after all who did so before; sql selects
+ * ids of tenant and name and ends with FOR UPDATE.  No such row is FOTA_OK:
+ * the look-up that follows says so.
+ */
+int fota_lock(fota_req_t *req, const char *sql, uint64_t tenant,
+    fota_str_t name);
+
+#define FOTA_LOCK_PRODUCT                                                     \
+    "SELECT id FROM product WHERE tenant_id = ? AND name = ? FOR UPDATE"
+#define FOTA_LOCK_GROUP                                                       \
+    "SELECT id FROM device_group WHERE tenant_id = ? AND name = ? FOR UPDATE"
+#define FOTA_LOCK_DEVICE                                                      \
+    "SELECT id FROM device WHERE tenant_id = ? AND ext_id = ? FOR UPDATE"
+
 /* A 400 problem; max in bytes; the status FOTA_NOTFOUND. */
 int fota_too_long(fota_req_t *req, const char *field, fota_str_t name,
     size_t max);

@@ -17,6 +17,7 @@
 static void fota_import_free(fota_req_t *req);
 static int fota_import_line(fota_csv_t *csv, uint64_t line, fota_str_t id,
     const char *code);
+static int fota_import_hold(fota_import_t *im);
 static int fota_import_chunk(fota_req_t *req, void *data);
 static int fota_import_devices(fota_import_t *im);
 static int fota_import_create(fota_import_t *im);
@@ -251,6 +252,20 @@ fota_import_flush(fota_import_t *im)
 
 
 static int
+fota_import_hold(fota_import_t *im)
+{
+    int       rc;
+    uint64_t  id;
+
+    rc = fota_db_number(im->req->db, &id, "SELECT id FROM device_group"
+                        " WHERE tenant_id = ? AND id = ? FOR UPDATE", "uu",
+                        fota_u64(im->req->tenant_id), fota_u64(im->group));
+
+    return rc == FOTA_NOTFOUND ? fota_unknown(im->req, "group") : rc;
+}
+
+
+static int
 fota_import_chunk(fota_req_t *req, void *data)
 {
     int             rc;
@@ -266,7 +281,16 @@ fota_import_chunk(fota_req_t *req, void *data)
         im->ids[i].member = 0;
     }
 
-    rc = fota_import_devices(im);
+    /*
+     * Importers of a group take turns, or each would count what the other
+     * one added; and nobody fills a group that was removed meanwhile.
+     */
+
+    rc = fota_import_hold(im);
+
+    if (rc == FOTA_OK) {
+        rc = fota_import_devices(im);
+    }
 
     if (rc == FOTA_OK && im->product != 0) {
         rc = fota_import_create(im);
@@ -568,6 +592,11 @@ fota_import_sweep(fota_req_t *req, void *data)
 
     im = data;
 
+    rc = fota_import_hold(im);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
     rc = fota_db_exec(req->db, "INSERT INTO outbox (tbl, tenant_id,"
              " object_id, created) SELECT ?, ?, m.device_id, ?"
              " FROM group_member m LEFT JOIN import_seen s"
@@ -640,6 +669,10 @@ fota_import_end(fota_req_t *req, fota_import_t *im)
 
     if (rc == FOTA_OK && im->replace) {
         rc = fota_tx(req, fota_import_sweep, im);
+
+        if (rc == FOTA_OK && fota_res_set(req)) {
+            rc = FOTA_INVALID;
+        }
 
         if (rc == FOTA_OK) {
             im->removed += im->t_removed;

@@ -30,7 +30,7 @@ static int fota_rollout_save_stages(fota_req_t *req,
 fota_str_t
 fota_rollout_actor(fota_req_t *req)
 {
-    char  text[129];
+    char  text[160];
 
     (void) snprintf(text, sizeof(text), "token/%u/%.*s",
                     (unsigned) req->token_id, (int) req->actor.len,
@@ -430,6 +430,7 @@ fota_rollout_check(fota_req_t *req, fota_rollout_form_t *form)
 {
     int                  rc;
     char                 err[512];
+    uint64_t             id;
     fota_buf_t           buf;
     fota_render_t        r;
     fota_product_t       p;
@@ -443,7 +444,22 @@ fota_rollout_check(fota_req_t *req, fota_rollout_form_t *form)
     r.db = req->db;
     r.mem = &req->arena.mem;
 
-    rc = fota_render_catalogue(&r, req->tenant_id, form->row.product, &p);
+    /* Versions and groups stay until the rollout that names them is there. */
+
+    rc = fota_db_number(req->db, &id, "SELECT id FROM product"
+                        " WHERE tenant_id = ? AND id = ?"
+                        " LOCK IN SHARE MODE", "uu",
+                        fota_u64(req->tenant_id),
+                        fota_u64(form->row.product));
+
+    if (rc == FOTA_OK) {
+        rc = fota_render_catalogue(&r, req->tenant_id, form->row.product, &p);
+    }
+
+    if (rc == FOTA_NOTFOUND) {
+        return fota_unknown(req, "product");
+    }
+
     if (rc != FOTA_OK) {
         return rc;
     }

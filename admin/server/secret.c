@@ -170,20 +170,25 @@ fota_secret_store(const fota_server_t *server, fota_db_t *db, unsigned kind,
     }
 
     if (pub == NULL) {
-        return fota_db_exec(db,
-                   "INSERT INTO secret_key (kind, scope, kid, state, secret,"
-                   " created) VALUES (?, ?, ?, ?, ?, ?)", "uuuusi",
-                   (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
-                   (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
-                   fota_now_ms());
+        rc = fota_db_exec(db,
+                 "INSERT INTO secret_key (kind, scope, kid, state, secret,"
+                 " created) VALUES (?, ?, ?, ?, ?, ?)", "uuuusi",
+                 (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
+                 (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
+                 fota_now_ms());
+    } else {
+        rc = fota_db_exec(db,
+                 "INSERT INTO secret_key (kind, scope, kid, state, secret,"
+                 " public_key, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 "uuuussi", (uint64_t) kind, (uint64_t) scope,
+                 (uint64_t) kid, (uint64_t) state,
+                 fota_slice(sealed, sizeof(sealed)), fota_slice(pub, 32),
+                 fota_now_ms());
     }
 
-    return fota_db_exec(db,
-               "INSERT INTO secret_key (kind, scope, kid, state, secret,"
-               " public_key, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-               "uuuussi", (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
-               (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
-               fota_slice(pub, 32), fota_now_ms());
+    /* Somebody took the number meanwhile: the next one is free. */
+
+    return rc == FOTA_EXISTS ? FOTA_BUSY : rc;
 }
 
 
