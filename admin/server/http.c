@@ -60,6 +60,8 @@ static ssize_t fota_http_produce(void *cls, uint64_t pos, char *buf,
     size_t max);
 static int fota_http_listen(const char *path, uint64_t mode);
 
+static atomic_uint  fota_http_readers;  /* of bodies, each with a db */
+
 
 int
 fota_http_start(fota_server_t *server, const char *socket, unsigned threads)
@@ -418,6 +420,19 @@ fota_http_borrow(fota_http_t *h)
         return true;
     }
 
+    if (h->req.route->body != NULL) {
+        /* It is kept for as long as the client sends: others need some. */
+
+        h->reader = 1;
+
+        if (atomic_fetch_add(&fota_http_readers, 1)
+            >= h->req.server->conf.db_connections / 2)
+        {
+            fota_http_result(h, FOTA_BUSY);
+            return false;
+        }
+    }
+
     h->req.db = fota_db_get(h->req.server->db);
 
     if (h->req.db == NULL) {
@@ -705,6 +720,7 @@ fota_http_completed(void *cls, struct MHD_Connection *connection,
     fota_buf_free(&h->body);
     free(h->out);
     fota_arena_free(&req->arena);
+    atomic_fetch_sub(&fota_http_readers, h->reader);
     free(h);
 
     atomic_fetch_sub(&httpd->active, 1);

@@ -56,6 +56,7 @@ struct fota_http_s {
     unsigned             begun:1;       /* body reader has seen data */
     unsigned             queued:1;
     unsigned             close:1;
+    unsigned             reader:1;      /* counted among the readers */
 };
 
 #define fota_http_of(req)  ((fota_http_t *) (req)->http)

@@ -104,6 +104,36 @@ def test_more_requests_than_connections(tmp_path):
             c.api("GET", "/status")
 
 
+def test_slow_imports_leave_connections(tmp_path):
+    """A client that sends a line an hour keeps a connection; one tenant's
+    many such clients do not keep them all."""
+    with Centre(tmp_path, nginx=False, conf={"db_connections": "8"}) as c:
+        c.api("POST", "/tenants", {"name": "t"})
+        c.api("POST", "/groups", {"name": "g"}, tenant="t")
+        slow = []
+        for _ in range(10):
+            conn = c.connection()
+            conn.putrequest("PUT", "/api/v1/groups/g/members")
+            for name, value in (("Authorization", "Bearer " + c.token),
+                                ("X-Fota-Tenant", "t"),
+                                ("Content-Type", "text/csv"),
+                                ("Content-Length", "8")):
+                conn.putheader(name, value)
+            conn.endheaders(b"one\n")
+            slow.append(conn)
+        for _ in range(20):
+            c.api("GET", "/groups/g", tenant="t")
+        codes = []
+        for conn in slow:
+            conn.send(b"two\n")
+            codes.append(conn.getresponse().status)
+            conn.close()
+        assert sorted(codes) == [200] * 4 + [503] * 6
+        r = c.request("PUT", "/api/v1/groups/g/members", body=b"one\n",
+                      headers={"Content-Type": "text/csv"}, tenant="t")
+        assert r.status == 200
+
+
 def test_start_before_the_database(centre):
     centre.stop_admin()
     centre.db.stop()
