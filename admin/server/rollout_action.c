@@ -18,6 +18,8 @@ static int fota_action_begin(fota_req_t *req, fota_rollout_form_t *form,
     const char *states, const char *action, json_t **before);
 static int fota_action_go(fota_req_t *req, fota_rollout_form_t *form);
 static int fota_start_tx(fota_req_t *req, void *data);
+static int fota_approve_involved(fota_req_t *req,
+    const fota_rollout_form_t *form, fota_str_t actor, bool *involved);
 static int fota_approve_tx(fota_req_t *req, void *data);
 static int fota_pause_tx(fota_req_t *req, void *data);
 static int fota_resume_tx(fota_req_t *req, void *data);
@@ -155,10 +157,39 @@ fota_rollout_start(fota_req_t *req)
 }
 
 
+/*
+ * Else whoever may change a rollout of somebody else would approve alone what
+ * nobody else has seen.
+ */
+
+static int
+fota_approve_involved(fota_req_t *req, const fota_rollout_form_t *form,
+    fota_str_t actor, bool *involved)
+{
+    char  object[32];
+
+    *involved = fota_str_eq(actor, form->row.created_by);
+    if (*involved) {
+        return FOTA_OK;
+    }
+
+    (void) snprintf(object, sizeof(object), "rollout/%u",
+                    (unsigned) form->row.id);
+
+    return fota_db_exists(req->db, involved, "SELECT 1 FROM audit_log"
+                          " WHERE tenant_id = ? AND ts >= ? AND actor = ?"
+                          " AND object = ? AND action IN ('rollout:update',"
+                          " 'rollout:submit') LIMIT 1", "uisz",
+                          fota_u64(form->row.tenant), form->row.created,
+                          actor, object);
+}
+
+
 static int
 fota_approve_tx(fota_req_t *req, void *data)
 {
     int                   rc;
+    bool                  involved;
     json_t               *before;
     fota_str_t            actor;
     fota_rollout_form_t  *form;
@@ -172,11 +203,17 @@ fota_approve_tx(fota_req_t *req, void *data)
 
     actor = fota_rollout_actor(req);
 
-    if (fota_str_eq(actor, form->row.created_by)) {
+    rc = fota_approve_involved(req, form, actor, &involved);
+    if (rc != FOTA_OK) {
+        json_decref(before);
+        return rc;
+    }
+
+    if (involved) {
         json_decref(before);
         (void) fota_res_problem(req, 403, "same_person", NULL,
-                                "who made a rollout cannot approve it; ask"
-                                " somebody else");
+                                "who made, changed or submitted a rollout"
+                                " cannot approve it; ask somebody else");
         return FOTA_INVALID;
     }
 

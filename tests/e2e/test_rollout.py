@@ -218,8 +218,19 @@ def test_approval(centre):
         act(centre, r, "approve", token=tokens[0])
     assert e.value.status == 403
     assert e.value.problem["code"] == "same_person"
-    r = act(centre, r, "approve", token=tokens[1])
-    assert r["state"] == "running" and "bob" in r["approved_by"]
+    # Nor by who has put something else into it.
+    r = centre.api("PATCH", "/rollouts/%d" % r["id"], {"filter": "id==ap*"},
+                   token=tokens[1])
+    assert r["state"] == "draft"
+    act(centre, r, "start", token=tokens[0])
+    for t in tokens:
+        with pytest.raises(ApiError) as e:
+            act(centre, r, "approve", token=t)
+        assert e.value.problem["code"] == "same_person"
+    third = centre.api("POST", "/tokens", {
+        "name": "cem", "permissions": ["rollout:*"]}, tenant=T)["token"]
+    r = act(centre, r, "approve", token=third)
+    assert r["state"] == "running" and "cem" in r["approved_by"]
     act(centre, r, "stop", token=tokens[1])
     # Within the limit nobody else is needed.
     r = make(centre, filter="id==ap1*")
