@@ -369,7 +369,11 @@ fota_ingest_pair(fota_ingest_t *in, const fota_ingest_record_t *r)
 }
 
 
-/* Rows of n pairs of one rollout from first on. */
+/*
+ * Rows of n pairs of one rollout from first on, locked: what is counted down
+ * is where the device stands when it is written, not where an operator's
+ * retry has just taken it from.
+ */
 
 static int
 fota_ingest_pairs_load(fota_ingest_t *in, size_t first, size_t n)
@@ -391,7 +395,8 @@ fota_ingest_pairs_load(fota_ingest_t *in, size_t first, size_t n)
                        " attempt, seq, attempts_failed, delta_failed,"
                        " progress, from_version, error_code, changed"
                        " FROM rollout_device WHERE rollout_id = ?"
-                       " AND device_id IN ", "", &rollout, 1, list, n);
+                       " AND device_id IN ", " FOR UPDATE", &rollout, 1,
+                       list, n);
     if (rc != FOTA_OK) {
         return rc;
     }

@@ -346,6 +346,27 @@ def test_parallel_batches(centre):
                       % w.rollout)[0][0] == str(len(records))
 
 
+def test_retry_meets_a_report(centre):
+    """An operator retries the failed while one of them reports: a lock on
+    the row lets both wait, the retry first."""
+    w = World(centre)
+    w.send(w.report("m1", "failed", 3, 1))
+    jobs = [
+        lambda: centre.sql(
+            "START TRANSACTION; SELECT * FROM rollout_device WHERE"
+            " rollout_id=%d FOR UPDATE; DO SLEEP(1.5); COMMIT" % w.rollout),
+        lambda: w.api("POST", "/rollouts/%d/retry-failed" % w.rollout),
+        lambda: w.send(w.report("m1", "downloading", 4, 1), edge=1)]
+    threads = [threading.Thread(target=job) for job in jobs]
+    for t in threads:
+        t.start()
+        time.sleep(0.4)
+    for t in threads:
+        t.join()
+    assert w.standing("m1") == ["downloading"]
+    w.check_counters()
+
+
 def test_full_batch_is_fast(centre):
     w = World(centre)
     w.send(*[w.seen("q%d" % i, version="1.0.0") for i in range(1000)])
