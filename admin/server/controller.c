@@ -21,7 +21,7 @@
 
 #define FOTA_CTL_TICK_MS    1000
 #define FOTA_CTL_OWN_MS     500
-#define FOTA_CTL_MAX        1024        /* running rollouts looked at */
+#define FOTA_CTL_MAX        1024        /* running ones looked at in a tick */
 #define FOTA_CTL_KNOWN      256         /* of which the last count is known */
 #define FOTA_CTL_FRESH_MS   2000        /* a count no older than this counts */
 #define FOTA_CTL_COUNT_MS   30000       /* at least between two of them */
@@ -41,6 +41,7 @@ typedef struct {
     fota_server_t     *server;
     fota_db_t         *db;
     uint32_t           last;    /* rollout that took the rest of a budget */
+    uint32_t           after;   /* the page of this tick begins behind it */
     size_t             nknown;
     fota_ctl_known_t   known[FOTA_CTL_KNOWN];
 } fota_ctl_t;
@@ -365,7 +366,8 @@ fota_ctl_tick(fota_ctl_t *ctl)
     n = 0;
 
     rc = fota_db_query(ctl->db, &rows, "SELECT tenant_id, id FROM rollout"
-                       " WHERE state = 'running' ORDER BY id LIMIT 1024", "");
+                       " WHERE state = 'running' AND id > ? ORDER BY id"
+                       " LIMIT 1024", "u", fota_u64(ctl->after));
     if (rc == FOTA_OK) {
 
         while (n < FOTA_CTL_MAX && (rc = fota_db_row(rows)) == FOTA_OK) {
@@ -377,6 +379,10 @@ fota_ctl_tick(fota_ctl_t *ctl)
 
         rc = (rc == FOTA_NOTFOUND) ? FOTA_OK : rc;
     }
+
+    /* Nobody is left out because others have many. */
+
+    ctl->after = (n == FOTA_CTL_MAX) ? ids[n - 1].id : 0;
 
     /* Begun where the last budget ended, or the first would take it all. */
 

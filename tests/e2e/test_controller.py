@@ -185,6 +185,23 @@ def test_end_and_start_time(centre):
     assert time.time() >= now + 5
 
 
+def test_behind_many_others(centre):
+    """More run than are looked at in one tick: the newest is, too."""
+    f = Fleet(centre, n=1)
+    f.rollout([{"percent": 100}])
+    first = f.id
+    clone = ("CREATE TEMPORARY TABLE c SELECT * FROM rollout WHERE id=%d;"
+             "ALTER TABLE c MODIFY id INT UNSIGNED NULL;"
+             "UPDATE c SET id=NULL;" % first)
+    centre.sql(clone + "INSERT INTO rollout SELECT * FROM c;" * 1024)
+    try:
+        f.rollout([{"percent": 100}], end_s=int(time.time()) + 1)
+        f.until(lambda r: r["state"] == "finished", timeout=30)
+    finally:
+        centre.sql("UPDATE rollout SET state='stopped' WHERE id >= %d"
+                   " AND state='running'" % first)
+
+
 def test_last_stage_stays_open(centre):
     f = Fleet(centre, n=10)
     f.rollout([{"percent": 100, "auto_next": False}])
