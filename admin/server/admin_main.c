@@ -19,6 +19,7 @@
 
 #include "admin_init.h"
 #include "fota_encode.h"
+#include "fota_release.h"
 #include "jobs.h"
 #include "migrate.h"
 #include "secret.h"
@@ -38,6 +39,7 @@ static const char  fota_usage[] =
     "                       make the next one, or begin to sign with it\n"
     "  routes               print method, path and permission of each route\n"
     "  -t                   test the configuration file\n"
+    "  -V                   print the version\n"
     "\n"
     "FILE defaults to " FOTA_ADMIN_CONF ".\n"
     "SIGUSR1 opens the log again.\n";
@@ -94,6 +96,7 @@ main(int argc, char **argv)
         { "next", no_argument, NULL, 'k' },
         { "activate", no_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 }
     };
 
@@ -104,7 +107,7 @@ main(int argc, char **argv)
     next = false;
     activate = false;
 
-    while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
         switch (c) {
         case 'c':
             file = optarg;
@@ -126,6 +129,9 @@ main(int argc, char **argv)
             break;
         case 'h':
             fputs(fota_usage, stdout);
+            return 0;
+        case 'V':
+            puts("fota-admin " FOTA_RELEASE);
             return 0;
         default:
             fputs(fota_usage, stderr);

@@ -19,10 +19,10 @@
 #include "agent_conf.h"
 #include "agent_log.h"
 #include "agent_pass.h"
+#include "fota_release.h"
 #include "fota_store.h"
 
 
-#define FOTA_AGENT_VERSION     "1.0.0"
 #define FOTA_AGENT_FAULT_MAX   256
 
 

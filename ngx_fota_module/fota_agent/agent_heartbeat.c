@@ -178,7 +178,7 @@ fota_agent_heartbeat_json(fota_agent_t *agent)
                     "disk_used", (json_int_t) agent->store_used,
                     "spool_records", (json_int_t) agent->spool_records,
                     "artifacts", (json_int_t) have,
-                    "version", FOTA_AGENT_VERSION);
+                    "version", FOTA_RELEASE);
 
     /* A part of it could have been cut within a character. */
 

@@ -17,7 +17,8 @@
 
 #define FOTA_AGENT_HTTP_POLL     250        /* ms; how fast a stop is seen */
 #define FOTA_AGENT_HTTP_CONNECT  10         /* s */
-#define FOTA_AGENT_HTTP_IDLE     60         /* s without a byte */
+#define FOTA_AGENT_HTTP_IDLE     60         /* s of less than */
+#define FOTA_AGENT_HTTP_SLOW     100        /* bytes/s: as good as none */
 
 
 struct fota_agent_http_s {
@@ -206,7 +207,7 @@ fota_agent_http_setup(fota_agent_transfer_t *t, char *error,
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT,
                      (long) FOTA_AGENT_HTTP_CONNECT);
     curl_easy_setopt(easy, CURLOPT_USERAGENT,
-                     "fota-agent/" FOTA_AGENT_VERSION);
+                     "fota-agent/" FOTA_RELEASE);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, fota_agent_http_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
@@ -234,7 +235,8 @@ fota_agent_http_setup(fota_agent_transfer_t *t, char *error,
         curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long) req->timeout);
 
     } else {
-        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT,
+                         (long) FOTA_AGENT_HTTP_SLOW);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
                          (long) FOTA_AGENT_HTTP_IDLE);
     }

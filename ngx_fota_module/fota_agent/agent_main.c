@@ -108,7 +108,7 @@ fota_agent_args(int argc, char **argv, fota_agent_args_t *a)
         } else if (strcmp(argv[i], "-V") == 0
                    || strcmp(argv[i], "--version") == 0)
         {
-            printf("fota-agent " FOTA_AGENT_VERSION "\n");
+            printf("fota-agent " FOTA_RELEASE "\n");
             return 0;
 
         } else if (strcmp(argv[i], "-h") == 0
@@ -428,7 +428,7 @@ fota_agent_run(fota_agent_t *agent)
     (void) pthread_sigmask(SIG_BLOCK, &set, NULL);
 
     fota_agent_log(FOTA_AGENT_LOG_INFO, "agent",
-                   "fota-agent " FOTA_AGENT_VERSION ", node %s, centre %s",
+                   "fota-agent " FOTA_RELEASE ", node %s, centre %s",
                    agent->conf.node, agent->conf.centre);
 
     rc = FOTA_OK;

@@ -209,7 +209,7 @@ fota_agent_status_json(fota_agent_t *agent)
                     "s:{s:I,s:o,s:o},"
                     "s:{s:I,s:I,s:I,s:I,s:I,s:I},"
                     "s:I,s:o,s:o}",
-                    "version", FOTA_AGENT_VERSION,
+                    "version", FOTA_RELEASE,
                     "node", agent->conf.node,
                     "centre", agent->conf.centre,
                     "connected", (int) agent->connected,

@@ -22,7 +22,6 @@
 
 #include "ngx_http_fota_zone.h"
 
-#define NGX_HTTP_FOTA_VERSION      "1.0.0"
 
 #define NGX_HTTP_FOTA_HASH_TEXT    43   /* base64url of a SHA-256 */
 #define NGX_HTTP_FOTA_REFRESH      250  /* ms between looks at policy */

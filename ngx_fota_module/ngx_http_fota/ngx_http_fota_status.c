@@ -7,6 +7,7 @@
 /* /healthz, /readyz and /fota/status */
 
 #include "ngx_http_fota.h"
+#include "fota_release.h"
 
 
 #define FOTA_READY_SPOOL  98            /* percent */
@@ -196,7 +197,7 @@ ngx_http_fota_status_handler(ngx_http_request_t *r)
     fota_jw_init(&w, &out);
 
     fota_jw_object(&w, NULL);
-    fota_jw_cstr(&w, "version", NGX_HTTP_FOTA_VERSION);
+    fota_jw_cstr(&w, "version", FOTA_RELEASE);
     fota_jw_cstr(&w, "nginx", NGINX_VERSION);
     fota_jw_int(&w, "now", ngx_time());
     fota_jw_int(&w, "pid", ngx_pid);
