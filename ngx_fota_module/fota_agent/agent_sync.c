@@ -18,6 +18,7 @@
 
 #define FOTA_AGENT_POLL_MAX     (1024 * 1024)
 #define FOTA_AGENT_POLL_SLACK   15          /* s beyond the wait */
+#define FOTA_AGENT_POLL_EARLY   500         /* ms: nobody waits less */
 #define FOTA_AGENT_RETRY_MAX    30          /* s */
 #define FOTA_AGENT_FRESH        5           /* s between writes of it */
 #define FOTA_AGENT_GROWS        8
@@ -37,6 +38,7 @@ typedef struct {
     bool                snapshot;       /* one is needed */
     unsigned            tries;          /* failures in a row */
     unsigned            diverged;       /* of them, by the chain */
+    unsigned            reloads;        /* asked for since a poll was well */
     uint64_t            keys_at;        /* mono ms: last asked for */
     uint64_t            tidy_at;
     uint64_t            sparse_at;
@@ -56,6 +58,8 @@ static void fota_agent_sync_count(fota_agent_sync_t *s, int rc,
     fota_sync_error_e other);
 static int fota_agent_sync_current(fota_agent_sync_t *s,
     const fota_meta_t *meta);
+static int fota_agent_sync_nothing(fota_agent_sync_t *s,
+    const fota_meta_t *meta, unsigned wait, uint64_t took);
 static void fota_agent_sync_chores(fota_agent_sync_t *s);
 static void fota_agent_sync_artifacts(fota_agent_t *agent);
 
@@ -90,8 +94,16 @@ fota_agent_sync_thread(void *arg)
                         : fota_agent_sync_poll(&s);
 
         if (rc == FOTA_OK) {
-            s.tries = 0;
-            fota_agent_well(agent, FOTA_AGENT_SYNC);
+
+            /* Whoever sends us from log to snapshot and back has to wait. */
+
+            if (s.reloads == 0) {
+                s.tries = 0;
+            }
+
+            if (s.reloads <= 1) {
+                fota_agent_well(agent, FOTA_AGENT_SYNC);
+            }
 
         } else if (!fota_agent_stopping(agent)) {
             (void) fota_agent_pause(agent,
@@ -254,6 +266,7 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
 {
     int                rc;
     char               path[160];
+    uint64_t           start;
     unsigned           wait;
     fota_meta_t        meta;
     fota_agent_req_t   req;
@@ -284,6 +297,7 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
 
     req.max = FOTA_AGENT_POLL_MAX + FOTA_BATCH_MAX;
 
+    start = fota_agent_mono_ms();
     rc = fota_agent_http(s->http, &req, &s->res);
 
     pthread_mutex_lock(&s->agent->lock);
@@ -323,14 +337,23 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
         return fota_agent_sync_batches(s, &meta);
 
     case 204:
-        return fota_agent_sync_current(s, &meta);
+        return fota_agent_sync_nothing(s, &meta, wait,
+                                       fota_agent_mono_ms() - start);
 
     case 409:
         fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_POSITION);
         fota_agent_log(FOTA_AGENT_LOG_WARN, "sync", "centre: %s",
                        fota_agent_res_text(&s->res));
         s->snapshot = true;
-        return FOTA_OK;
+
+        if (s->reloads++ == 0) {
+            return FOTA_OK;
+        }
+
+        fota_agent_fault(s->agent, FOTA_AGENT_SYNC, "the centre refuses the "
+                         "position of its own snapshot: %s",
+                         fota_agent_res_text(&s->res));
+        return FOTA_STALE;
 
     default:
         fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_HTTP);
@@ -338,6 +361,36 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
                          fota_agent_res_text(&s->res));
         return FOTA_IO;
     }
+}
+
+
+/*
+ * wait: s asked for; took: ms until the answer.  A centre that is stopped answers early, once;
+ * one that never waits must not be asked without a pause.
+ */
+
+static int
+fota_agent_sync_nothing(fota_agent_sync_t *s, const fota_meta_t *meta,
+    unsigned wait, uint64_t took)
+{
+    int  rc;
+
+    s->reloads = 0;
+
+    rc = fota_agent_sync_current(s, meta);
+
+    if (rc != FOTA_OK || wait == 0 || took >= FOTA_AGENT_POLL_EARLY) {
+        return rc;
+    }
+
+    if (s->tries != 0) {
+        fota_agent_sync_count(s, FOTA_ERROR, FOTA_SYNC_HTTP);
+        fota_agent_fault(s->agent, FOTA_AGENT_SYNC,
+                         "the centre has nothing after %llu ms and was to "
+                         "wait %u s", (unsigned long long) took, wait);
+    }
+
+    return FOTA_STALE;
 }
 
 
@@ -412,6 +465,7 @@ fota_agent_sync_batches(fota_agent_sync_t *s, fota_meta_t *meta)
                 || ++s->diverged > FOTA_AGENT_DIVERGED_MAX))
         {
             s->snapshot = true;
+            s->reloads++;
         }
 
         if (rc != FOTA_OK) {
@@ -433,9 +487,14 @@ fota_agent_sync_batches(fota_agent_sync_t *s, fota_meta_t *meta)
 
         /* What brings us no further must not be asked for at once again. */
 
+        fota_agent_fault(s->agent, FOTA_AGENT_SYNC,
+                         "the centre sent nothing beyond seq %llu",
+                         (unsigned long long) from);
         s->res.retry_after = 1;
         return FOTA_STALE;
     }
+
+    s->reloads = 0;
 
     fota_agent_log(FOTA_AGENT_LOG_INFO, "sync", "applied %llu ops, seq %llu",
                    (unsigned long long) (meta->seq - from),

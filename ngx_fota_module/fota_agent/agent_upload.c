@@ -63,6 +63,7 @@ static int fota_agent_upload_begin(fota_agent_upload_t *u,
     fota_agent_open_t *o);
 static int fota_agent_upload_send(fota_agent_upload_t *u,
     fota_agent_open_t *o, const fota_agent_batch_t *b);
+static bool fota_agent_upload_unfit(const fota_agent_res_t *res);
 static int fota_agent_upload_refused(fota_agent_upload_t *u,
     fota_agent_open_t *o, const fota_agent_batch_t *b, fota_str_t answer);
 static int fota_agent_upload_aside(fota_agent_upload_t *u,
@@ -471,7 +472,7 @@ fota_agent_upload_send(fota_agent_upload_t *u, fota_agent_open_t *o,
                            (unsigned long long) b->last);
         }
 
-    } else if (rc == FOTA_OK && res.status == 400) {
+    } else if (rc == FOTA_OK && fota_agent_upload_unfit(&res)) {
 
         fota_agent_log(FOTA_AGENT_LOG_ERROR, "upload",
                        "%s: records %llu to %llu set aside: %s", o->name,
@@ -515,6 +516,33 @@ fota_agent_upload_send(fota_agent_upload_t *u, fota_agent_open_t *o,
     fota_agent_res_free(&res);
 
     return rc;
+}
+
+
+/*
+ * Did the centre read these bytes and find that they can never be taken?
+ * nginx before it says 400 as well, for a certificate that has expired.
+ */
+
+static bool
+fota_agent_upload_unfit(const fota_agent_res_t *res)
+{
+    bool         unfit;
+    json_t      *doc;
+    const char  *code;
+
+    if (res->status != 400) {
+        return false;
+    }
+
+    doc = json_loadb((const char *) res->body.start, res->body.len, 0, NULL);
+    code = json_string_value(json_object_get(doc, "code"));
+
+    unfit = code != NULL && (strcmp(code, "bad_records") == 0
+                             || strcmp(code, "bad_field") == 0);
+    json_decref(doc);
+
+    return unfit;
 }
 
 
