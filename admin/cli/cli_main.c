@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "cli_table.h"
+#include "fota_release.h"
 
 
 static const fota_cli_option_t  fota_cli_common[] = {
@@ -25,42 +27,29 @@ static const fota_cli_option_t  fota_cli_common[] = {
 };
 
 
-static int
-fota_cli_say(int status, const char *fmt, va_list args)
-{
-    (void) fputs("fota: ", stderr);
-    (void) vfprintf(stderr, fmt, args);
-    (void) fputc('\n', stderr);
-
-    return status;
-}
-
-
 int
 fota_cli_usage(const char *fmt, ...)
 {
-    int      rc;
     va_list  args;
 
     va_start(args, fmt);
-    rc = fota_cli_say(2, fmt, args);
+    fota_cli_say("fota", fmt, args);
     va_end(args);
 
-    return rc;
+    return 2;
 }
 
 
 int
 fota_cli_fail(const char *fmt, ...)
 {
-    int      rc;
     va_list  args;
 
     va_start(args, fmt);
-    rc = fota_cli_say(1, fmt, args);
+    fota_cli_say("fota", fmt, args);
     va_end(args);
 
-    return rc;
+    return 1;
 }
 
 
@@ -186,6 +175,27 @@ fota_cli_list(const char *prefix)
 }
 
 
+/* Does a command begin with this word, or part of one? */
+
+static bool
+fota_cli_begins(const char *prefix)
+{
+    size_t  i, k, n;
+
+    n = strlen(prefix);
+
+    for (i = 0; i < fota_cli_nsets; i++) {
+        for (k = 0; k < fota_cli_sets[i].n; k++) {
+            if (strncmp(fota_cli_sets[i].commands[k].name, prefix, n) == 0) {
+                return true;
+            }
+        }
+    }
+
+    return false;
+}
+
+
 static void
 fota_cli_options(const fota_cli_option_t *o)
 {
@@ -276,7 +286,7 @@ fota_cli_parse(fota_cli_t *cli, int argc, char **argv)
     const fota_cli_option_t  *o;
 
     for (i = 0; i < argc; i++) {
-        a = argv[i];
+        a = strcmp(argv[i], "-h") == 0 ? "--help" : argv[i];
 
         if (strncmp(a, "--", 2) != 0) {
             if (cli->nargs == FOTA_CLI_ARGS_MAX) {
@@ -302,6 +312,10 @@ fota_cli_parse(fota_cli_t *cli, int argc, char **argv)
         }
 
         if (o->value == NULL) {
+            if (value != NULL) {
+                return fota_cli_usage("option \"%s\" takes no value", o->name);
+            }
+
             value = "1";
 
         } else if (value != NULL) {
@@ -396,11 +410,28 @@ fota_cli_help_of(int argc, char **argv)
     if (c != NULL) {
         fota_cli_help(c);
 
+    } else if (argc > 0 && !fota_cli_begins(argv[0])) {
+        return fota_cli_usage("no command \"%s\"; see \"fota --help\"",
+                              argv[0]);
+
     } else {
         fota_cli_list(argc > 0 ? argv[0] : "");
     }
 
     return 0;
+}
+
+
+/* What was printed into a full disk was not printed. */
+
+static int
+fota_cli_end(int rc)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && rc == 0) {
+        rc = fota_cli_fail("the output cannot be written");
+    }
+
+    return rc;
 }
 
 
@@ -412,16 +443,27 @@ main(int argc, char **argv)
 
     memset(&cli, 0, sizeof(cli));
 
-    if (argc < 2 || strcmp(argv[1], "--help") == 0
+    if (argc < 2) {
+        fota_cli_list("");
+        return 2;
+    }
+
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0
         || strcmp(argv[1], "help") == 0)
     {
-        (void) fota_cli_help_of(argc - 2, argv + 2);
-        return argc < 2 ? 2 : 0;
+        return fota_cli_end(fota_cli_help_of(argc - 2, argv + 2));
+    }
+
+    if (strcmp(argv[1], "--version") == 0) {
+        (void) puts("fota " FOTA_RELEASE);
+        return fota_cli_end(0);
     }
 
     cli.command = fota_cli_find(argc - 1, argv + 1, &used);
     if (cli.command == NULL) {
-        if (argc == 2 || strcmp(argv[2], "--help") == 0) {
+        if (fota_cli_begins(argv[1])
+            && (argc == 2 || strcmp(argv[2], "--help") == 0))
+        {
             fota_cli_list(argv[1]);
         }
 
@@ -437,7 +479,7 @@ main(int argc, char **argv)
 
     if (fota_cli_switch(&cli, "--help")) {
         fota_cli_help(cli.command);
-        return 0;
+        return fota_cli_end(0);
     }
 
     rc = fota_cli_settings(&cli);
@@ -449,5 +491,5 @@ main(int argc, char **argv)
     fota_cli_http_free(cli.http);
     fota_cli_conf_free(&cli.conf);
 
-    return rc;
+    return fota_cli_end(rc);
 }

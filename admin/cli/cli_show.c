@@ -4,6 +4,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "cli_progress.h"
@@ -451,17 +452,38 @@ fota_cli_show_flush(fota_buf_t *out)
 }
 
 
+static int
+fota_show_json(json_t *value, size_t flags)
+{
+    char        *text;
+    fota_buf_t   out;
+
+    text = json_dumps(value, flags | JSON_ENCODE_ANY);
+    fota_buf_grow(&out, SIZE_MAX / 2);
+
+    if (text == NULL) {
+        out.status = FOTA_NOMEM;
+
+    } else {
+        fota_cli_clean_json(&out, fota_cstr(text));
+        fota_buf_u8(&out, '\n');
+    }
+
+    free(text);
+
+    return fota_cli_show_flush(&out);
+}
+
+
 int
 fota_cli_show_json(json_t *value)
 {
-    bool  ok;
+    return fota_show_json(value, JSON_INDENT(2));
+}
 
-    ok = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0
-         && putchar('\n') != EOF && fflush(stdout) == 0;
 
-    if (!ok) {
-        (void) fprintf(stderr, "fota: the output cannot be written\n");
-    }
-
-    return ok ? 0 : 1;
+int
+fota_cli_show_line(json_t *value)
+{
+    return fota_show_json(value, JSON_COMPACT);
 }

@@ -35,5 +35,8 @@ int fota_cli_show_flush(fota_buf_t *out);
 /* JSON to stdout; 0 or 1. */
 int fota_cli_show_json(json_t *value);
 
+/* Likewise, on one line. */
+int fota_cli_show_line(json_t *value);
+
 
 #endif /* FOTA_CLI_SHOW_H */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli_table.h"
@@ -140,6 +141,16 @@ fota_cli_width(fota_str_t s)
 }
 
 
+/* C0, DEL, C1, and the marks that turn the direction of text. */
+
+static bool
+fota_cli_harms(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0)
+           || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+
 void
 fota_cli_clean(fota_buf_t *out, fota_str_t s)
 {
@@ -157,17 +168,65 @@ fota_cli_clean(fota_buf_t *out, fota_str_t s)
 
         c = fota_cli_char(s.data + i, n);
 
-        /* C0, DEL, C1, and the marks that turn the direction of text. */
-
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0)
-            || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
-        {
+        if (fota_cli_harms(c)) {
             fota_buf_u8(out, c == '\n' || c == '\t' ? ' ' : '?');
             continue;
         }
 
         fota_buf_put(out, s.data + i, n);
     }
+}
+
+
+void
+fota_cli_clean_json(fota_buf_t *out, fota_str_t s)
+{
+    size_t    i, n;
+    uint32_t  c;
+
+    for (i = 0; i < s.len; i += n) {
+        n = fota_str_utf8_seq(s.data + i, s.len - i);
+
+        if (n == 0) {
+            n = 1;
+        }
+
+        c = fota_cli_char(s.data + i, n);
+
+        /* Line ends are between values; in them they are escaped already. */
+
+        if (c != '\n' && fota_cli_harms(c)) {
+            fota_buf_printf(out, "\\u%04x", (unsigned) c);
+            continue;
+        }
+
+        fota_buf_put(out, s.data + i, n);
+    }
+}
+
+
+void
+fota_cli_say(const char *who, const char *fmt, va_list args)
+{
+    int          n;
+    char        *text;
+    fota_buf_t   out;
+
+    n = vasprintf(&text, fmt, args);
+    if (n == -1) {
+        return;
+    }
+
+    fota_buf_grow(&out, SIZE_MAX / 2);
+    fota_cli_clean(&out, fota_cstr(who));
+    fota_buf_cstr(&out, ": ");
+    fota_cli_clean(&out, fota_slice(text, (size_t) n));
+    fota_buf_u8(&out, '\n');
+
+    (void) fwrite(out.start, 1, out.len, stderr);
+
+    fota_buf_free(&out);
+    free(text);
 }
 
 

@@ -12,6 +12,8 @@
 #define FOTA_CLI_TABLE_H
 
 
+#include <stdarg.h>
+
 #include "fota_buf.h"
 
 
@@ -34,6 +36,13 @@ size_t fota_cli_width(fota_str_t s);
  * escape sequence in one must not reach the operator's terminal.
  */
 void fota_cli_clean(fota_buf_t *out, fota_str_t s);
+
+/* The text of JSON, with those characters escaped: the same values. */
+void fota_cli_clean_json(fota_buf_t *out, fota_str_t s);
+
+/* "WHO: TEXT" and the end of a line on stderr, cleaned. */
+void fota_cli_say(const char *who, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 void fota_cli_table_init(fota_cli_table_t *t, size_t ncols);
 

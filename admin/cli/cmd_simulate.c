@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "cli_sets.h"
+#include "cli_show.h"
 #include "fota_encode.h"
 #include "sim.h"
 
 
 #define FOTA_CMD_RANGE      (8 * 1024 * 1024)
 #define FOTA_CMD_COUNT_MAX  100000
+#define FOTA_CMD_AUTH_MAX   480
 
 
 static int fota_cmd_simulate_run(fota_cli_t *cli);
@@ -116,14 +118,18 @@ fota_cmd_attrs(fota_cli_t *cli)
     for (i = 0; (a = fota_cli_repeated(cli, "--attr", i)) != NULL; i++) {
         eq = strchr(a, '=');
 
-        if (eq == NULL || (size_t) (eq - a) >= sizeof(name)) {
+        if (eq == NULL || eq == a || (size_t) (eq - a) >= sizeof(name)) {
             json_decref(attrs);
             return NULL;
         }
 
         memcpy(name, a, (size_t) (eq - a));
         name[eq - a] = '\0';
-        json_object_set_new(attrs, name, json_string(eq + 1));
+
+        if (json_object_set_new(attrs, name, json_string(eq + 1)) != 0) {
+            json_decref(attrs);
+            return NULL;
+        }
     }
 
     return attrs;
@@ -169,8 +175,7 @@ fota_cmd_simulate_one(fota_cli_t *cli, fota_sim_conf_t *conf, const char *id,
     conf->no_delta = no_delta;
 
     if (cli->json) {
-        (void) json_dumpf(summary, stdout, JSON_COMPACT);
-        (void) putchar('\n');
+        (void) fota_cli_show_line(summary);
 
     } else if (cli->quiet) {
         (void) printf("%s %s\n", id,
@@ -194,6 +199,11 @@ fota_cmd_simulate_run(fota_cli_t *cli)
 
     memset(&conf, 0, sizeof(conf));
 
+    if (cli->nargs != 0) {
+        return fota_cli_usage("\"%s\" is one argument too many; see \"fota "
+                              "device simulate --help\"", cli->args[0]);
+    }
+
     base = fota_cli_option(cli, "--id", NULL);
     conf.edge = cli->edge;
     conf.tenant = cli->tenant;
@@ -211,6 +221,14 @@ fota_cmd_simulate_run(fota_cli_t *cli)
     conf.tz = fota_cli_option(cli, "--tz", NULL);
     conf.auth = fota_cli_option(cli, "--auth", NULL);
     conf.image = fota_cli_option(cli, "--image", NULL);
+
+    if (conf.auth != NULL && (strlen(conf.auth) > FOTA_CMD_AUTH_MAX
+                              || strpbrk(conf.auth, "\r\n") != NULL))
+    {
+        return fota_cli_usage("--auth wants one line of at most %d bytes",
+                              FOTA_CMD_AUTH_MAX);
+    }
+
     conf.fail = fota_cli_option(cli, "--fail", NULL);
     conf.no_delta = fota_cli_switch(cli, "--no-delta");
     conf.once = fota_cli_switch(cli, "--once");
@@ -240,7 +258,7 @@ fota_cmd_simulate_run(fota_cli_t *cli)
 
     conf.attrs = fota_cmd_attrs(cli);
     if (conf.attrs == NULL) {
-        return fota_cli_usage("--attr wants NAME=VALUE");
+        return fota_cli_usage("--attr wants NAME=VALUE in UTF-8");
     }
 
     rc = 0;

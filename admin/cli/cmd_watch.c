@@ -256,8 +256,7 @@ fota_cmd_watch_run(fota_cli_t *cli)
 
         if (strcmp(line, last) != 0) {
             if (cli->json) {
-                (void) json_dumpf(p, stdout, JSON_COMPACT);
-                (void) putchar('\n');
+                (void) fota_cli_show_line(p);
 
             } else if (!cli->quiet) {
                 (void) printf(tty ? "\r%s\033[K" : "%s\n", line);

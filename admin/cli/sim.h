@@ -100,7 +100,8 @@ int fota_sim_check(fota_sim_t *sim, fota_sim_offer_t *offer, char *err,
 /*
  * Fetches into path, continuing what is there; tries the nodes in turn.
  * FOTA_OK; FOTA_EXPIRED: check again, then go on; FOTA_BUSY: stopped by
- * stop_after; FOTA_REVOKED, FOTA_IO: no node gave it.
+ * stop_after; FOTA_REVOKED; FOTA_FULL: it cannot be stored; FOTA_IO: no node
+ * gave it.
  */
 int fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *path, char *err, size_t errlen);

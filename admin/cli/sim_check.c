@@ -95,6 +95,10 @@ fota_sim_offer(json_t *root, fota_sim_offer_t *offer)
                              json_object_get(json_object_get(root, "retry"),
                                              "count"));
 
+    if (json_integer_value(json_object_get(a, "size")) <= 0) {
+        return FOTA_INVALID;
+    }
+
     return fota_sim_offer_urls(json_object_get(root, "urls"), offer);
 }
 
@@ -193,7 +197,8 @@ fota_sim_check(fota_sim_t *sim, fota_sim_offer_t *offer, char *err,
 
     body = fota_sim_check_body(sim);
     if (body == NULL) {
-        return FOTA_NOMEM;
+        (void) snprintf(err, errlen, "a name or version is no UTF-8");
+        return FOTA_ERROR;
     }
 
     call.body = fota_cstr(body);

@@ -16,9 +16,14 @@
 
 typedef struct {
     int                   fd;
+    int                   error;    /* errno of a write that failed */
+    bool                  begun;    /* bytes of the range came */
+    bool                  odd;      /* and are not those asked for */
     uint64_t              have;     /* bytes in the file */
+    uint64_t              end;      /* of the range under way */
     uint64_t              limit;    /* give up here, UINT64_MAX = never */
     fota_sim_t           *sim;
+    fota_cli_reply_t     *reply;
     fota_cli_progress_t   progress;
 } fota_sim_part_t;
 
@@ -34,12 +39,32 @@ fota_sim_now_ms(void)
 }
 
 
+/*
+ * Nothing is stored that is not of the range: whoever sends more, or other
+ * bytes, may never end.
+ */
+
 static bool
 fota_sim_store(void *ctx, const void *data, size_t len)
 {
+    char              from[40];
     ssize_t           n;
     fota_sim_part_t  *p = ctx;
     const char       *s = data;
+
+    if (!p->begun) {
+        p->begun = true;
+        (void) snprintf(from, sizeof(from), "bytes %llu-",
+                        (unsigned long long) p->have);
+
+        p->odd = p->reply->status != 206
+                 || strncmp(p->reply->content_range, from, strlen(from)) != 0;
+    }
+
+    if (p->odd || len > p->end - p->have) {
+        p->odd = true;
+        return false;
+    }
 
     while (len != 0) {
         n = pwrite(p->fd, s, len, (off_t) p->have);
@@ -49,6 +74,7 @@ fota_sim_store(void *ctx, const void *data, size_t len)
         }
 
         if (n <= 0) {
+            p->error = errno;
             return false;
         }
 
@@ -66,8 +92,8 @@ fota_sim_store(void *ctx, const void *data, size_t len)
 
 /*
  * One range from one node.  FOTA_OK (more may be left), FOTA_EXPIRED,
- * FOTA_REVOKED, FOTA_CORRUPT (what we hold is of another file), FOTA_BUSY
- * (stop_after), FOTA_IO (try the next node).
+ * FOTA_REVOKED, FOTA_FULL (it cannot be stored), FOTA_BUSY (stop_after),
+ * FOTA_IO (try the next node).
  */
 static int
 fota_sim_range(fota_sim_t *sim, const fota_sim_offer_t *offer,
@@ -75,20 +101,20 @@ fota_sim_range(fota_sim_t *sim, const fota_sim_offer_t *offer,
 {
     int                rc;
     char               range[80], cond[128];
-    uint64_t           end, before;
     fota_cli_call_t    call;
     fota_cli_reply_t   reply;
 
     memset(&call, 0, sizeof(call));
 
-    end = part->have + sim->conf->range;
-    if (end > offer->size) {
-        end = offer->size;
-    }
+    part->begun = false;
+    part->odd = false;
+    part->reply = &reply;
+    part->end = offer->size - part->have > sim->conf->range
+                ? part->have + sim->conf->range : offer->size;
 
     (void) snprintf(range, sizeof(range), "Range: bytes=%llu-%llu",
                     (unsigned long long) part->have,
-                    (unsigned long long) end - 1);
+                    (unsigned long long) part->end - 1);
 
     /*
      * The tag is the content's hash, the same on every node, so a resumed
@@ -104,12 +130,23 @@ fota_sim_range(fota_sim_t *sim, const fota_sim_offer_t *offer,
     call.sink = fota_sim_store;
     call.sink_ctx = part;
 
-    before = part->have;
     sim->requests++;
     rc = fota_cli_http_call(sim->http, &call, &reply);
 
-    if (rc == FOTA_BUSY) {
-        rc = part->have >= part->limit ? FOTA_BUSY : FOTA_IO;
+    if (part->error != 0) {
+        (void) snprintf(err, errlen, "the file cannot be written: %s",
+                        strerror(part->error));
+        rc = FOTA_FULL;
+
+    } else if (part->odd
+               || (rc == FOTA_OK && reply.status / 100 == 2
+                   && part->have != part->end))
+    {
+        (void) snprintf(err, errlen, "%s answered %ld with another range",
+                        u->node, reply.status);
+        rc = FOTA_IO;
+
+    } else if (rc == FOTA_BUSY) {
         (void) snprintf(err, errlen, "stopped at byte %llu",
                         (unsigned long long) part->have);
 
@@ -117,15 +154,8 @@ fota_sim_range(fota_sim_t *sim, const fota_sim_offer_t *offer,
         (void) snprintf(err, errlen, "%s: %s", u->node, reply.error);
         rc = FOTA_IO;
 
-    } else if (reply.status == 206 && part->have == end) {
+    } else if (reply.status / 100 == 2) {
         rc = FOTA_OK;
-
-    } else if (reply.status == 200 || reply.status == 206) {
-        /* A 200 would be the whole file anew: not what was asked for. */
-        part->have = before;
-        (void) snprintf(err, errlen, "%s answered %ld with another range",
-                        u->node, reply.status);
-        rc = reply.status == 200 ? FOTA_CORRUPT : FOTA_IO;
 
     } else {
         (void) snprintf(err, errlen, "%s answered %ld %s", u->node,
@@ -162,8 +192,8 @@ fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
     struct stat       sb;
     fota_sim_part_t   part;
 
+    memset(&part, 0, sizeof(part));
     part.sim = sim;
-    part.have = 0;
     part.limit = UINT64_MAX;
 
     part.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -207,11 +237,7 @@ fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
             continue;
         }
 
-        if (rc == FOTA_CORRUPT && ftruncate(part.fd, 0) == 0) {
-            part.have = 0;
-        }
-
-        if (rc == FOTA_EXPIRED || rc == FOTA_REVOKED || rc == FOTA_BUSY) {
+        if (rc != FOTA_IO) {
             break;
         }
 
@@ -223,7 +249,13 @@ fota_sim_fetch(fota_sim_t *sim, const fota_sim_offer_t *offer,
     fota_cli_progress_end(&part.progress);
 
     if (part.have == offer->size) {
-        rc = fsync(part.fd) == 0 ? FOTA_OK : FOTA_IO;
+        rc = FOTA_OK;
+
+        if (fsync(part.fd) != 0) {
+            (void) snprintf(err, errlen, "the file cannot be written: %s",
+                            strerror(errno));
+            rc = FOTA_FULL;
+        }
     }
 
     (void) close(part.fd);

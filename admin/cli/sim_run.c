@@ -10,12 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli_table.h"
 #include "sim.h"
 
 
 #define FOTA_SIM_STEPS_MAX    32    /* hops of one update */
 #define FOTA_SIM_RENEWALS     5     /* checks for a fresh token */
-#define FOTA_SIM_REPORT_TRIES 30
+#define FOTA_SIM_REPORT_S     60    /* until it is given up */
 
 
 static void
@@ -33,9 +34,7 @@ fota_sim_say(fota_sim_t *sim, const char *fmt, ...)
     }
 
     va_start(args, fmt);
-    (void) fprintf(stderr, "%s: ", sim->conf->id);
-    (void) vfprintf(stderr, fmt, args);
-    (void) fputc('\n', stderr);
+    fota_cli_say(sim->conf->id, fmt, args);
     va_end(args);
 }
 
@@ -53,8 +52,9 @@ int
 fota_sim_report(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *state, unsigned progress, const char *code, const char *text)
 {
-    int                rc, i;
+    int                rc;
     char               url[1024], auth[512];
+    time_t             end;
     char              *body;
     json_t            *j;
     fota_cli_call_t    call;
@@ -99,14 +99,10 @@ fota_sim_report(fota_sim_t *sim, const fota_sim_offer_t *offer,
         call.headers[call.nheaders++] = auth;
     }
 
-    rc = FOTA_BUSY;
+    end = time(NULL) + FOTA_SIM_REPORT_S;
 
-    for (i = 0; i < FOTA_SIM_REPORT_TRIES && rc == FOTA_BUSY; i++) {
-
-        if (i != 0) {
-            fota_sim_pause(reply.retry_after > 0 && reply.retry_after < 5
-                           ? (uint32_t) reply.retry_after : 2);
-        }
+    for ( ;; ) {
+        rc = FOTA_BUSY;
 
         if (fota_cli_http_call(sim->http, &call, &reply) == FOTA_OK) {
 
@@ -121,6 +117,19 @@ fota_sim_report(fota_sim_t *sim, const fota_sim_offer_t *offer,
         }
 
         fota_cli_reply_done(&reply);
+
+        if (rc != FOTA_BUSY) {
+            break;
+        }
+
+        if (time(NULL) >= end) {
+            fota_sim_say(sim, "the edge took no report \"%s\" for %d s",
+                         state, FOTA_SIM_REPORT_S);
+            break;
+        }
+
+        fota_sim_pause(reply.retry_after > 0 && reply.retry_after < 5
+                       ? (uint32_t) reply.retry_after : 2);
     }
 
     free(body);
@@ -138,8 +147,7 @@ fota_sim_load(fota_sim_t *sim)
     json_t  *j;
 
     if (mkdir(sim->conf->dir, 0755) == -1 && errno != EEXIST) {
-        (void) fprintf(stderr, "fota: %s: %s\n", sim->conf->dir,
-                       strerror(errno));
+        fota_sim_say(sim, "%s: %s", sim->conf->dir, strerror(errno));
         return FOTA_IO;
     }
 
@@ -179,7 +187,12 @@ fota_sim_save(fota_sim_t *sim)
     rc = json_dump_file(j, next, JSON_COMPACT);
     json_decref(j);
 
-    return rc == 0 && rename(next, path) == 0 ? FOTA_OK : FOTA_IO;
+    if (rc != 0 || rename(next, path) != 0) {
+        fota_sim_say(sim, "%s cannot be written", path);
+        return FOTA_IO;
+    }
+
+    return FOTA_OK;
 }
 
 
@@ -232,6 +245,7 @@ fota_sim_obtain(fota_sim_t *sim, fota_sim_offer_t *offer, const char *path,
 
         rc = fota_sim_download(sim, offer, path, err, errlen);
         if (rc != FOTA_OK) {
+            *code = rc == FOTA_FULL ? "E-SPACE" : *code;
             return rc;
         }
 
@@ -378,7 +392,9 @@ fota_sim_life(fota_sim_t *sim)
         }
     }
 
-    return FOTA_OK;
+    fota_sim_say(sim, "no end after %d steps", FOTA_SIM_STEPS_MAX);
+
+    return FOTA_ERROR;
 }
 
 
@@ -391,17 +407,13 @@ fota_sim_run(const fota_sim_conf_t *conf, json_t *summary)
     memset(&sim, 0, sizeof(sim));
     sim.conf = conf;
 
-    if (fota_sim_load(&sim) != FOTA_OK) {
-        return 1;
-    }
+    rc = fota_sim_load(&sim);
 
-    sim.http = fota_cli_http_new(&conf->tls);
-    if (sim.http == NULL) {
-        return 1;
+    if (rc == FOTA_OK) {
+        sim.http = fota_cli_http_new(&conf->tls);
+        rc = sim.http != NULL ? fota_sim_life(&sim) : FOTA_NOMEM;
+        fota_cli_http_free(sim.http);
     }
-
-    rc = fota_sim_life(&sim);
-    fota_cli_http_free(sim.http);
 
     json_object_set_new(summary, "device", json_string(conf->id));
     json_object_set_new(summary, "version", json_string(sim.version));

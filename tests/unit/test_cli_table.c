@@ -64,6 +64,23 @@ test_clean(void **state)
 
 
 static void
+test_clean_json(void **state)
+{
+    fota_buf_t  b;
+
+    fota_buf_grow(&b, 4096);
+    fota_cli_clean_json(&b, S("{\n \"a\": \"\x7f\xc2\x9b\xe2\x80\xae"
+                              "東京\xf0\x9f\x9a\x97\"\n}"));
+    fota_buf_u8(&b, 0);
+    assert_int_equal(b.status, FOTA_OK);
+    assert_string_equal((char *) b.start,
+                        "{\n \"a\": \"\\u007f\\u009b\\u202e"
+                        "東京\xf0\x9f\x9a\x97\"\n}");
+    fota_buf_free(&b);
+}
+
+
+static void
 check_table(const fota_str_t *cells, size_t rows, size_t cols, int right,
     const char *want)
 {
@@ -138,6 +155,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_width),
         cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_clean_json),
         cmocka_unit_test(test_align),
         cmocka_unit_test(test_many_rows)
     };
