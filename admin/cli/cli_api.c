@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "cli_api.h"
-#include "cli_table.h"
 
 
 #define FOTA_API_TIMEOUT_S  120
@@ -115,9 +114,7 @@ fota_cli_api_try(fota_cli_t *cli, const fota_cli_call_t *call,
 static void
 fota_cli_api_problem(json_t *problem, long status)
 {
-    json_t      *v;
-    fota_buf_t   b;
-    const char  *field, *detail;
+    const char  *code, *field, *detail;
 
     field = json_string_value(json_object_get(problem, "field"));
     detail = json_string_value(json_object_get(problem, "detail"));
@@ -126,23 +123,19 @@ fota_cli_api_problem(json_t *problem, long status)
         detail = json_string_value(json_object_get(problem, "title"));
     }
 
-    fota_buf_grow(&b, 65536);
-
-    if (field != NULL && *field != '\0') {
-        fota_buf_printf(&b, "%s: ", field);
-    }
+    field = field != NULL ? field : "";
 
     if (detail != NULL && *detail != '\0') {
-        fota_cli_clean(&b, fota_cstr(detail));
-
-    } else {
-        v = json_object_get(problem, "code");
-        fota_buf_printf(&b, "%s (HTTP %ld)", json_is_string(v)
-                        ? json_string_value(v) : "it failed", status);
+        (void) fota_cli_fail("%s%s%s", field, *field != '\0' ? ": " : "",
+                             detail);
+        return;
     }
 
-    (void) fprintf(stderr, "fota: %.*s\n", (int) b.len, (char *) b.start);
-    fota_buf_free(&b);
+    code = json_string_value(json_object_get(problem, "code"));
+
+    (void) fota_cli_fail("%s%s%s (HTTP %ld)", field,
+                         *field != '\0' ? ": " : "",
+                         code != NULL ? code : "it failed", status);
 }
 
 

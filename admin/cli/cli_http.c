@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "cli_http.h"
+#include "fota_release.h"
 
 
 #define FOTA_CLI_REPLY_MAX  (64 * 1024 * 1024)
@@ -268,11 +269,22 @@ fota_cli_http_call(fota_cli_http_t *http, const fota_cli_call_t *call,
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "fota");
+    curl_easy_setopt(c, CURLOPT_USERAGENT, "fota/" FOTA_RELEASE);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 30L);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, call->timeout_s);
+
+    /*
+     * An answer that takes the centre long to make is no stall; a byte a
+     * second is one.
+     */
+
+    if (call->timeout_s != 0) {
+        curl_easy_setopt(c, CURLOPT_TIMEOUT, call->timeout_s);
+
+    } else {
+        curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 100L);
+        curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 30L);
+    }
+
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, reply->error);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, fota_cli_write);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, &st);

@@ -73,6 +73,91 @@ fota_explain_part(json_t *answer, const char *name, const char *columns,
 }
 
 
+static bool
+fota_explain_has_site(json_t *list, const char *site)
+{
+    size_t       i;
+    json_t      *node;
+    const char  *s;
+
+    json_array_foreach(list, i, node) {
+        s = json_string_value(json_object_get(node, "site"));
+
+        if (s != NULL && *s != '\0' && strcmp(s, site) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/*
+ * In front of another?  First those picked, and of them those of a site of
+ * its own, then all that were weighed, the smaller score first.
+ */
+static bool
+fota_explain_before(json_t *ranked, json_t *a, json_t *b)
+{
+    int          i, class[2];
+    double       score[2];
+    json_t      *node;
+    const char  *s;
+
+    for (i = 0; i < 2; i++) {
+        node = i == 0 ? a : b;
+        s = json_string_value(json_object_get(node, "reason"));
+
+        if (json_number_value(json_object_get(node, "weight")) <= 0) {
+            class[i] = 3;
+
+        } else if (s == NULL || strcmp(s, "picked") != 0) {
+            class[i] = 2;
+
+        } else {
+            s = json_string_value(json_object_get(node, "site"));
+            class[i] = s != NULL && fota_explain_has_site(ranked, s);
+        }
+
+        score[i] = class[i] == 3 ? 0
+                   : json_number_value(json_object_get(node, "score"));
+    }
+
+    return class[0] != class[1] ? class[0] < class[1] : score[0] < score[1];
+}
+
+
+/* The API has them by id; an operator asks who comes first, and who next. */
+
+static void
+fota_explain_rank(json_t *answer)
+{
+    size_t   i, best;
+    json_t  *nodes, *ranked;
+
+    nodes = json_object_get(answer, "nodes");
+    ranked = json_array();
+
+    while (json_array_size(nodes) != 0) {
+        best = 0;
+
+        for (i = 1; i < json_array_size(nodes); i++) {
+            if (fota_explain_before(ranked, json_array_get(nodes, i),
+                                    json_array_get(nodes, best)))
+            {
+                best = i;
+            }
+        }
+
+        json_array_append(ranked, json_array_get(nodes, best));
+        json_array_remove(nodes, best);
+    }
+
+    json_array_extend(nodes, ranked);
+    json_decref(ranked);
+}
+
+
 static int
 fota_explain_print(json_t *answer)
 {
@@ -125,6 +210,7 @@ fota_cmd_explain_run(fota_cli_t *cli)
                           &answer);
 
         if (rc == 0) {
+            fota_explain_rank(answer);
             rc = cli->json ? fota_cli_show_json(answer)
                            : fota_explain_print(answer);
             json_decref(answer);

@@ -256,11 +256,13 @@ fota_cmd_import_device(fota_cli_t *cli)
     const char     *product;
     fota_import_t   im;
 
-    product = fota_cli_product(cli);
+    if (cli->nargs != 1) {
+        return fota_cli_usage("\"fota device import\" wants one FILE");
+    }
 
-    if (cli->nargs != 1 || product == NULL) {
-        return fota_cli_usage("\"fota device import\" wants FILE and "
-                              "--product");
+    product = fota_cli_product(cli);
+    if (product == NULL) {
+        return 2;
     }
 
     rc = fota_import_open(cli, &im, cli->args[0], &size);

@@ -450,20 +450,42 @@ fota_upload_post(fota_cli_t *cli, const char *what, json_t *body,
 }
 
 
+/* An option that was given, and could not be sent, must not be left out. */
+
+static int
+fota_upload_copy(fota_cli_t *cli, json_t *body, const char *option)
+{
+    const char  *s;
+
+    s = fota_cli_option(cli, option, NULL);
+
+    if (s != NULL
+        && json_object_set_new(body, option + 2, json_string(s)) != 0)
+    {
+        return fota_cli_usage("%s is no UTF-8", option);
+    }
+
+    return 0;
+}
+
+
 static int
 fota_upload_firmware(fota_cli_t *cli)
 {
-    int          rc;
-    bool         exists;
-    json_t      *body, *answer;
-    const char  *kind;
+    int      rc;
+    bool     exists;
+    json_t  *body, *answer;
 
-    body = json_pack("{s:s}", "version",
-                     fota_cli_option(cli, "--version", ""));
-    kind = fota_cli_option(cli, "--kind", NULL);
+    body = json_object();
+    rc = fota_upload_copy(cli, body, "--version");
 
-    if (kind != NULL) {
-        json_object_set_new(body, "kind", json_string(kind));
+    if (rc == 0) {
+        rc = fota_upload_copy(cli, body, "--kind");
+    }
+
+    if (rc != 0) {
+        json_decref(body);
+        return rc;
     }
 
     if (fota_cli_switch(cli, "--must-pass")) {
@@ -489,8 +511,7 @@ fota_upload_sign(fota_upload_t *u, const fota_manifest_t *m, json_t *body)
     s = fota_cli_option(u->cli, "--signature", NULL);
 
     if (s != NULL) {
-        json_object_set_new(body, "signature", json_string(s));
-        return 0;
+        return fota_upload_copy(u->cli, body, "--signature");
     }
 
     s = fota_cli_option(u->cli, "--secret", NULL);
@@ -523,32 +544,30 @@ fota_upload_sign(fota_upload_t *u, const fota_manifest_t *m, json_t *body)
 static int
 fota_upload_artifact(fota_upload_t *u, const fota_manifest_t *m)
 {
-    int          rc;
-    bool         exists;
-    size_t       i;
-    json_t      *body, *answer;
-    const char  *s;
+    int      rc;
+    bool     exists;
+    size_t   i;
+    json_t  *body, *answer;
 
-    static const char *const  copied[][2] = {
-        { "--version", "version" }, { "--kind", "kind" },
-        { "--from", "from" }, { "--requires", "requires" }
+    static const char *const  copied[] = {
+        "--version", "--kind", "--from", "--requires"
     };
 
+    answer = NULL;
     body = json_pack("{s:s, s:s#, s:s}", "upload", u->id, "format",
                      m->format.data, (int) m->format.len, "name",
                      fota_cli_option(u->cli, "--name",
                                      fota_cli_file_name(u->file.path)));
 
-    for (i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
-        s = fota_cli_option(u->cli, copied[i][0], NULL);
+    rc = body != NULL ? 0 : fota_cli_usage("--format or --name is no UTF-8");
 
-        if (s != NULL) {
-            json_object_set_new(body, copied[i][1], json_string(s));
-        }
+    for (i = 0; i < sizeof(copied) / sizeof(copied[0]) && rc == 0; i++) {
+        rc = fota_upload_copy(u->cli, body, copied[i]);
     }
 
-    rc = fota_upload_sign(u, m, body);
-    answer = NULL;
+    if (rc == 0) {
+        rc = fota_upload_sign(u, m, body);
+    }
 
     if (rc == 0) {
         rc = fota_upload_post(u->cli, "artifacts", body, &answer, &exists);
@@ -585,11 +604,12 @@ fota_cmd_upload_run(fota_cli_t *cli)
     memset(&u, 0, sizeof(u));
     u.cli = cli;
 
-    if (fota_cli_option(cli, "--version", NULL) == NULL
-        || fota_cli_product(cli) == NULL)
-    {
-        return fota_cli_usage("\"fota firmware upload\" wants --product and "
-                              "--version");
+    if (fota_cli_option(cli, "--version", NULL) == NULL) {
+        return fota_cli_usage("\"fota firmware upload\" wants --version");
+    }
+
+    if (fota_cli_product(cli) == NULL) {
+        return 2;
     }
 
     if (!fota_cli_api_ready(cli)) {

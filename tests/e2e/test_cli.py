@@ -7,9 +7,11 @@ import base64
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
+import time
 import unicodedata
 
 import pytest
@@ -293,6 +295,7 @@ class Cutter:
         self.received = received
         self.after = after
         self.times = times
+        self.pace = 0               # s for each 64 KiB
         self.cuts = 0
         self.sent = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -323,6 +326,7 @@ class Cutter:
                 if not data:
                     break
                 b.sendall(data)
+                time.sleep(self.pace)
                 passed += len(data)
                 if count:
                     self.sent += len(data)
@@ -405,6 +409,37 @@ def test_upload_goes_on_in_another_run(cli, tmp_path):
     said = run("firmware", "upload", str(path), "--version", "7.1",
                env=cli.env)
     assert said.returncode == 0 and "already" in said.stderr
+
+
+def test_upload_goes_on_after_ctrl_c(cli, tmp_path):
+    data = image(12 << 20, 47)
+    path = tmp_path / "x1-7.2.img"
+    path.write_bytes(data)
+    port = int(cli.fleet.centre.url.rsplit(":", 1)[1])
+    cutter = Cutter(port, 1 << 40, 0)
+    cutter.pace = 0.02
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FOTA_")}
+    env.update(cli.env, FOTA_CONF="/nonexistent",
+               FOTA_CENTRE="https://127.0.0.1:%d" % cutter.own)
+    process = subprocess.Popen(
+        [FOTA, "firmware", "upload", str(path), "--version", "7.2", "--part",
+         str(1 << 20)], env=env, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while cutter.sent < 4 << 20:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+    finally:
+        process.kill()
+        cutter.close()
+    begun = [u for u in cli.json("upload", "list") if u["name"] == path.name]
+    assert len(begun) == 1 and 2 << 20 < begun[0]["offset"] < len(data)
+    made = cli.json("firmware", "upload", str(path), "--version", "7.2")
+    assert made["size"] == len(data)
+    done = [u for u in cli.json("upload", "list") if u["name"] == path.name]
+    assert [u["id"] for u in done] == [begun[0]["id"]]
 
 
 def test_offline_signing(stack, tmp_path):
