@@ -365,8 +365,9 @@ fota_agent_sync_poll(fota_agent_sync_t *s)
 
 
 /*
- * wait: s asked for; took: ms until the answer.  A centre that is stopped answers early, once;
- * one that never waits must not be asked without a pause.
+ * wait: s asked for; took: ms until the answer.  A centre that is stopped
+ * answers early, once; one that never waits must not be asked without a
+ * pause.
  */
 
 static int
