@@ -216,6 +216,13 @@ fota_scan_prepare(fota_scan_t *s, fota_db_t *db, fota_mem_t *mem,
     s->product.rollouts = &s->rollout;
     s->product.nrollouts = 1;
 
+    /* The filters of an index are those of the rollouts there were then. */
+
+    rc = fota_product_index(mem, &s->product);
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
     s->env.zone = fota_scan_zone;
 
     s->facts.product = s->product.name;
