@@ -69,7 +69,7 @@ typedef struct {
     ngx_str_t               lua_source;
     ngx_uint_t              lua_trusted;
     ngx_uint_t              lua_fail_closed;
-    ngx_uint_t              lua_instructions;
+    uint32_t                lua_instructions;
     size_t                  lua_memory;
 
     time_t                  max_stale;

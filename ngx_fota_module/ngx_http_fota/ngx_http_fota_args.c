@@ -24,7 +24,7 @@ typedef struct {
 static ngx_int_t ngx_http_fota_args_mode(ngx_http_fota_worker_id_t *id,
     u_char *name, ngx_uint_t mask);
 static ngx_int_t ngx_http_fota_args_bad(ngx_conf_t *cf, ngx_str_t *value,
-    const char *min, const char *max);
+    const ngx_http_fota_arg_t *arg, const char *unit);
 
 
 ngx_uint_t
@@ -185,145 +185,115 @@ ngx_http_fota_args_mode(ngx_http_fota_worker_id_t *id, u_char *name,
 }
 
 
-ngx_int_t
-ngx_http_fota_args_size(ngx_conf_t *cf, ngx_str_t *value, const char *key,
-    size_t min, size_t *out)
-{
-    char       text[32];
-    off_t      n;
-    ngx_str_t  s;
-
-    s.data = value->data + ngx_strlen(key);
-    s.len = value->len - ngx_min(value->len, ngx_strlen(key));
-
-    n = ngx_http_fota_args_is(value, key) ? ngx_parse_offset(&s) : NGX_ERROR;
-
-    if (n == NGX_ERROR || n < (off_t) min || s.len == 0) {
-        (void) ngx_snprintf((u_char *) text, sizeof(text), "%s%uz%Z", key,
-                            min);
-        return ngx_http_fota_args_bad(cf, value, text, NULL);
-    }
-
-    *out = n;
-
-    return NGX_OK;
-}
-
+/* Every number here is exact as a double. */
 
 ngx_int_t
-ngx_http_fota_args_msec(ngx_conf_t *cf, ngx_str_t *value, const char *key,
-    ngx_msec_t min, ngx_msec_t max, ngx_msec_t *out)
+ngx_http_fota_args_value(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_http_fota_arg_t *arg, void *conf)
 {
-    char       low[32], high[32];
-    ngx_int_t  n;
-    ngx_str_t  s;
+    char        *end;
+    void        *field;
+    double       n;
+    ngx_str_t    s;
+    const char  *unit;
 
-    s.data = value->data + ngx_strlen(key);
-    s.len = value->len - ngx_strlen(key);
-
-    n = ngx_parse_time(&s, 0);
-
-    if (n == NGX_ERROR || s.len == 0 || n < (ngx_int_t) min
-        || n > (ngx_int_t) max)
-    {
-        (void) ngx_snprintf((u_char *) low, sizeof(low), "%Mms%Z", min);
-        (void) ngx_snprintf((u_char *) high, sizeof(high), "%Mms%Z", max);
-        return ngx_http_fota_args_bad(cf, value, low, high);
+    if (!ngx_http_fota_args_is(value, arg->key)) {
+        return ngx_http_fota_args_bad(cf, value, arg, "");
     }
 
-    *out = n;
+    s.data = value->data + ngx_strlen(arg->key);
+    s.len = value->len - ngx_strlen(arg->key);
+    unit = "";
 
-    return NGX_OK;
-}
+    switch (arg->type) {
 
+    case NGX_HTTP_FOTA_ARG_SIZE:
+        n = ngx_parse_offset(&s);
+        break;
 
-ngx_int_t
-ngx_http_fota_args_sec(ngx_conf_t *cf, ngx_str_t *value, const char *key,
-    ngx_uint_t min, ngx_uint_t max, uint32_t *out)
-{
-    char       low[32], high[32];
-    ngx_int_t  n;
-    ngx_str_t  s;
+    case NGX_HTTP_FOTA_ARG_MSEC:
+        n = ngx_parse_time(&s, 0);
+        unit = "ms";
+        break;
 
-    s.data = value->data + ngx_strlen(key);
-    s.len = value->len - ngx_strlen(key);
+    case NGX_HTTP_FOTA_ARG_SEC:
+        n = ngx_parse_time(&s, 1);
+        unit = "s";
+        break;
 
-    n = ngx_parse_time(&s, 1);
+    case NGX_HTTP_FOTA_ARG_NUMBER:
+        n = ngx_atoi(s.data, s.len);
+        break;
 
-    if (n == NGX_ERROR || s.len == 0 || n < (ngx_int_t) min
-        || n > (ngx_int_t) max)
-    {
-        (void) ngx_snprintf((u_char *) low, sizeof(low), "%uis%Z", min);
-        (void) ngx_snprintf((u_char *) high, sizeof(high), "%uis%Z", max);
-        return ngx_http_fota_args_bad(cf, value, low, high);
+    default: /* NGX_HTTP_FOTA_ARG_DOUBLE */
+        n = strtod((char *) s.data, &end);
+        n = (*end == '\0') ? n : NGX_ERROR;
+        break;
     }
 
-    *out = (uint32_t) n;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_fota_args_double(ngx_conf_t *cf, ngx_str_t *value, const char *key,
-    double min, double max, double *out)
-{
-    char    low[32], high[32], *end;
-    double  n;
-    u_char  *p;
-
-    p = value->data + ngx_strlen(key);
-    n = strtod((char *) p, &end);
-
-    if (end == (char *) p || *end != '\0' || !(n >= min && n <= max)) {
-        (void) snprintf(low, sizeof(low), "%g", min);
-        (void) snprintf(high, sizeof(high), "%g", max);
-        return ngx_http_fota_args_bad(cf, value, low, high);
+    if (s.len == 0 || !(n >= arg->min && (n <= arg->max || arg->max == 0))) {
+        return ngx_http_fota_args_bad(cf, value, arg, unit);
     }
 
-    *out = n;
+    field = (u_char *) conf + arg->offset;
 
-    return NGX_OK;
-}
+    switch (arg->type) {
 
+    case NGX_HTTP_FOTA_ARG_SIZE:
+        *(size_t *) field = (size_t) n;
+        break;
 
-ngx_int_t
-ngx_http_fota_args_number(ngx_conf_t *cf, ngx_str_t *value, const char *key,
-    ngx_int_t min, ngx_int_t max, ngx_uint_t *out)
-{
-    char        low[32], high[32];
-    size_t      len;
-    ngx_int_t   n;
+    case NGX_HTTP_FOTA_ARG_MSEC:
+        *(ngx_msec_t *) field = (ngx_msec_t) n;
+        break;
 
-    len = ngx_strlen(key);
-    n = ngx_atoi(value->data + len, value->len - len);
+    case NGX_HTTP_FOTA_ARG_DOUBLE:
+        *(double *) field = n;
+        break;
 
-    if (n < min || n > max) {
-        (void) ngx_snprintf((u_char *) low, sizeof(low), "%i%Z", min);
-        (void) ngx_snprintf((u_char *) high, sizeof(high), "%i%Z", max);
-        return ngx_http_fota_args_bad(cf, value, low, high);
+    default:
+        *(uint32_t *) field = (uint32_t) n;
+        break;
     }
-
-    *out = n;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_fota_args_bad(ngx_conf_t *cf, ngx_str_t *value, const char *min,
-    const char *max)
+ngx_http_fota_args_bad(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_http_fota_arg_t *arg, const char *unit)
 {
-    if (max == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", at least \"%s\" is needed",
-                           value, min);
+    char  text[96];
+
+    if (arg->max == 0) {
+        (void) snprintf(text, sizeof(text), "at least \"%s%.0f\" is needed",
+                        arg->key, arg->min);
 
     } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\", it must lie between %s "
-                           "and %s", value, min, max);
+        (void) snprintf(text, sizeof(text),
+                        "it must lie between %.15g%s and %.15g%s",
+                        arg->min, unit, arg->max, unit);
     }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\", %s",
+                       value, text);
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_fota_args_set(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_http_fota_arg_t *args, void *conf)
+{
+    for ( /* void */ ; args->key != NULL; args++) {
+        if (ngx_http_fota_args_is(value, args->key)) {
+            return ngx_http_fota_args_value(cf, value, args, conf);
+        }
+    }
+
+    (void) ngx_http_fota_args_unknown(cf, value);
 
     return NGX_ERROR;
 }

@@ -23,16 +23,29 @@ ngx_int_t ngx_http_fota_args_file(ngx_conf_t *cf, ngx_str_t *path);
  */
 ngx_int_t ngx_http_fota_args_allowed(ngx_conf_t *cf, ngx_str_t *path,
     ngx_uint_t mask);
-ngx_int_t ngx_http_fota_args_size(ngx_conf_t *cf, ngx_str_t *value,
-    const char *key, size_t min, size_t *out);
-ngx_int_t ngx_http_fota_args_msec(ngx_conf_t *cf, ngx_str_t *value,
-    const char *key, ngx_msec_t min, ngx_msec_t max, ngx_msec_t *out);
-ngx_int_t ngx_http_fota_args_sec(ngx_conf_t *cf, ngx_str_t *value,
-    const char *key, ngx_uint_t min, ngx_uint_t max, uint32_t *out);
-ngx_int_t ngx_http_fota_args_double(ngx_conf_t *cf, ngx_str_t *value,
-    const char *key, double min, double max, double *out);
-ngx_int_t ngx_http_fota_args_number(ngx_conf_t *cf, ngx_str_t *value,
-    const char *key, ngx_int_t min, ngx_int_t max, ngx_uint_t *out);
+/* A number of the form "key=value", and where it is kept. */
+
+typedef enum {
+    NGX_HTTP_FOTA_ARG_SIZE,                     /* size_t, max is 0: none */
+    NGX_HTTP_FOTA_ARG_MSEC,                     /* ngx_msec_t */
+    NGX_HTTP_FOTA_ARG_SEC,                      /* uint32_t */
+    NGX_HTTP_FOTA_ARG_NUMBER,                   /* uint32_t */
+    NGX_HTTP_FOTA_ARG_DOUBLE                    /* double */
+} ngx_http_fota_arg_e;
+
+typedef struct {
+    const char           *key;                  /* with "=" */
+    ngx_http_fota_arg_e   type;
+    double                min;
+    double                max;
+    size_t                offset;               /* in conf */
+} ngx_http_fota_arg_t;
+
+ngx_int_t ngx_http_fota_args_value(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_http_fota_arg_t *arg, void *conf);
+/* The same with the one of args whose key it has; the last has none. */
+ngx_int_t ngx_http_fota_args_set(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_http_fota_arg_t *args, void *conf);
 /* Logs and gives NGX_CONF_ERROR. */
 char *ngx_http_fota_args_unknown(ngx_conf_t *cf, ngx_str_t *value);
 

@@ -16,7 +16,36 @@
 #define FOTA_ZONE_MIN    (1024 * 1024)
 
 
+#define FOTA_MAIN(field)  offsetof(ngx_http_fota_main_conf_t, field)
+
+
 static char *ngx_http_fota_db_readable(ngx_conf_t *cf, ngx_str_t *db);
+
+
+static const ngx_http_fota_arg_t  ngx_http_fota_db_size = {
+    "map_size=", NGX_HTTP_FOTA_ARG_SIZE, FOTA_MAP_MIN, 0, FOTA_MAIN(map_size)
+};
+
+
+static const ngx_http_fota_arg_t  ngx_http_fota_spool_args[] = {
+    { "commit=", NGX_HTTP_FOTA_ARG_MSEC, 1, 1000, FOTA_MAIN(spool_commit) },
+    { "size=", NGX_HTTP_FOTA_ARG_SIZE, FOTA_SPOOL_MIN, 0,
+      FOTA_MAIN(spool_size) },
+    { NULL, 0, 0, 0, 0 }
+};
+
+
+static const ngx_http_fota_arg_t  ngx_http_fota_select_args[] = {
+    { "band=", NGX_HTTP_FOTA_ARG_DOUBLE, 1, 100, FOTA_MAIN(select.band) },
+    { "band_km=", NGX_HTTP_FOTA_ARG_DOUBLE, 0, 20038,
+      FOTA_MAIN(select.band_km) },
+    { "max_km=", NGX_HTTP_FOTA_ARG_DOUBLE, 0, 20038,
+      FOTA_MAIN(select.max_km) },
+    { "min=", NGX_HTTP_FOTA_ARG_NUMBER, 1, 64, FOTA_MAIN(select.min) },
+    { "health=", NGX_HTTP_FOTA_ARG_SEC, 1, 86400,
+      FOTA_MAIN(select.health_s) },
+    { NULL, 0, 0, 0, 0 }
+};
 
 
 char *
@@ -39,8 +68,8 @@ ngx_http_fota_set_db(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (cf->args->nelts == 3
-        && ngx_http_fota_args_size(cf, &value[2], "map_size=", FOTA_MAP_MIN,
-                                   &mcf->map_size)
+        && ngx_http_fota_args_value(cf, &value[2], &ngx_http_fota_db_size,
+                                    mcf)
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -238,26 +267,11 @@ ngx_http_fota_set_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 return NGX_CONF_ERROR;
             }
 
-        } else if (ngx_http_fota_args_is(&value[i], "commit=")) {
-
-            if (ngx_http_fota_args_msec(cf, &value[i], "commit=", 1, 1000,
-                                        &mcf->spool_commit)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else if (ngx_http_fota_args_is(&value[i], "size=")) {
-
-            if (ngx_http_fota_args_size(cf, &value[i], "size=",
-                                        FOTA_SPOOL_MIN, &mcf->spool_size)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else {
-            return ngx_http_fota_args_unknown(cf, &value[i]);
+        } else if (ngx_http_fota_args_set(cf, &value[i],
+                                          ngx_http_fota_spool_args, mcf)
+                   != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
         }
     }
 
@@ -394,7 +408,7 @@ ngx_http_fota_set_select(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_fota_main_conf_t *mcf = conf;
 
     ngx_str_t   *value;
-    ngx_uint_t   i, n;
+    ngx_uint_t   i;
 
     if (mcf->select_set) {
         return "is duplicate";
@@ -404,55 +418,11 @@ ngx_http_fota_set_select(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mcf->select_set = 1;
 
     for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_http_fota_args_is(&value[i], "band=")) {
-
-            if (ngx_http_fota_args_double(cf, &value[i], "band=", 1, 100,
-                                          &mcf->select.band)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else if (ngx_http_fota_args_is(&value[i], "band_km=")) {
-
-            if (ngx_http_fota_args_double(cf, &value[i], "band_km=", 0,
-                                          20038, &mcf->select.band_km)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else if (ngx_http_fota_args_is(&value[i], "max_km=")) {
-
-            if (ngx_http_fota_args_double(cf, &value[i], "max_km=", 0, 20038,
-                                          &mcf->select.max_km)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else if (ngx_http_fota_args_is(&value[i], "min=")) {
-
-            if (ngx_http_fota_args_number(cf, &value[i], "min=", 1, 64, &n)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-            mcf->select.min = (uint32_t) n;
-
-        } else if (ngx_http_fota_args_is(&value[i], "health=")) {
-
-            if (ngx_http_fota_args_sec(cf, &value[i], "health=", 1, 86400,
-                                       &mcf->select.health_s)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else {
-            return ngx_http_fota_args_unknown(cf, &value[i]);
+        if (ngx_http_fota_args_set(cf, &value[i], ngx_http_fota_select_args,
+                                   mcf)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
         }
     }
 

@@ -10,6 +10,12 @@
 #include "ngx_http_fota_args.h"
 
 
+static const ngx_http_fota_arg_t  ngx_http_fota_seen_args[] = {
+    { "interval=", NGX_HTTP_FOTA_ARG_SEC, 1, 86400, 0 },
+    { NULL, 0, 0, 0, 0 }
+};
+
+
 char *
 ngx_http_fota_set_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -100,11 +106,7 @@ ngx_http_fota_set_seen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 3) {
 
-        if (!ngx_http_fota_args_is(&value[2], "interval=")) {
-            return ngx_http_fota_args_unknown(cf, &value[2]);
-        }
-
-        if (ngx_http_fota_args_sec(cf, &value[2], "interval=", 1, 86400, &s)
+        if (ngx_http_fota_args_set(cf, &value[2], ngx_http_fota_seen_args, &s)
             != NGX_OK)
         {
             return NGX_CONF_ERROR;

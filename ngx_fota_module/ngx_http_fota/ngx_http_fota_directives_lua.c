@@ -14,6 +14,15 @@ static char *ngx_http_fota_lua_read(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *source);
 
 
+static const ngx_http_fota_arg_t  ngx_http_fota_lua_args[] = {
+    { "instructions=", NGX_HTTP_FOTA_ARG_NUMBER, 1000, 100000000,
+      offsetof(ngx_http_fota_main_conf_t, lua_instructions) },
+    { "memory=", NGX_HTTP_FOTA_ARG_SIZE, 256 * 1024, 0,
+      offsetof(ngx_http_fota_main_conf_t, lua_memory) },
+    { NULL, 0, 0, 0, 0 }
+};
+
+
 char *
 ngx_http_fota_set_lua(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -125,28 +134,10 @@ ngx_http_fota_set_lua_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mcf->lua_limits_set = 1;
 
     for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_http_fota_args_is(&value[i], "instructions=")) {
-
-            if (ngx_http_fota_args_number(cf, &value[i], "instructions=",
-                                          1000, 100000000,
-                                          &mcf->lua_instructions)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else if (ngx_http_fota_args_is(&value[i], "memory=")) {
-
-            if (ngx_http_fota_args_size(cf, &value[i], "memory=",
-                                        256 * 1024, &mcf->lua_memory)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-        } else {
-            return ngx_http_fota_args_unknown(cf, &value[i]);
+        if (ngx_http_fota_args_set(cf, &value[i], ngx_http_fota_lua_args, mcf)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
         }
     }
 

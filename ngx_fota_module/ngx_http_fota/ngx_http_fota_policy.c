@@ -208,7 +208,7 @@ ngx_http_fota_script_init(ngx_http_fota_rt_t *rt)
     mcf = rt->conf;
 
     ngx_memzero(&opt, sizeof(fota_script_opt_t));
-    opt.instructions = (uint32_t) mcf->lua_instructions;
+    opt.instructions = mcf->lua_instructions;
     opt.memory = mcf->lua_memory;
     opt.trusted = mcf->lua_trusted;
 

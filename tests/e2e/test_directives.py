@@ -200,8 +200,13 @@ def words_allowed(command):
     m = re.search(r"\n%s\([^;{]*\)\n\{(.*?)\n\}\n" % setter, SOURCE, re.S)
     if m is None:
         return set()
+    tables = re.findall(r"\bngx_http_fota_\w+(?=\W)", m.group(1))
+    numbers = re.findall(r"ngx_http_fota_arg_t  (\w+)(?:\[\])? = \{(.*?)\};",
+                         SOURCE, re.S)
     return set(re.findall(r"ngx_(?:strcmp|http_fota_args_\w+)\([^;\"]*?"
-                          r"\"([a-z_]+=?)\"", m.group(1)))
+                          r"\"([a-z_]+=?)\"", m.group(1))).union(
+        *(re.findall(r'"([a-z_]+=)"', body)
+          for name, body in numbers if name in tables))
 
 
 def entries(doc):
