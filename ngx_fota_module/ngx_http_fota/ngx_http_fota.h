@@ -241,11 +241,17 @@ ngx_int_t ngx_http_fota_header(ngx_http_request_t *r, const char *name,
 /* Address of the peer, v4-mapped; NGX_DECLINED when it has none. */
 ngx_int_t ngx_http_fota_addr(ngx_http_request_t *r, uint8_t addr[16],
     uint8_t *family);
+/* NGX_OK, or an answer to return from a content handler. */
+ngx_int_t ngx_http_fota_get_only(ngx_http_request_t *r);
 /* NGX_DONE, or an answer to return from a content handler. */
 ngx_int_t ngx_http_fota_read_body(ngx_http_request_t *r,
     ngx_http_client_body_handler_pt handler);
-/* In one piece; memory of the request.  NGX_DECLINED: over the limit. */
-ngx_int_t ngx_http_fota_body(ngx_http_request_t *r, fota_str_t *body);
+/* NGX_DONE: it answers and ends the request later. */
+typedef ngx_int_t (*ngx_http_fota_body_pt)(ngx_http_request_t *r,
+    fota_str_t body);
+/* For a handler of the body: answers with it and ends the request. */
+void ngx_http_fota_with_body(ngx_http_request_t *r,
+    ngx_http_fota_body_pt answer);
 /* SHA-256 of the client's certificate; NGX_DECLINED when there is none. */
 ngx_int_t ngx_http_fota_cert(ngx_http_request_t *r, uint8_t sha256[32]);
 /* Credential of "Authorization: scheme credential"; data NULL if absent. */
@@ -287,7 +293,7 @@ ngx_int_t ngx_http_fota_uri_hash(ngx_http_request_t *r,
 /* Asks policy for the record of ctx->sha256; between begin and end. */
 void ngx_http_fota_ask_artifact(ngx_http_fota_rt_t *rt,
     ngx_http_fota_ctx_t *ctx);
-/* Asks unless that was done: NGX_OK with ctx->artifact, NGX_DECLINED. */
+/* Asks unless that was done: NGX_OK with ctx->artifact_*, NGX_DECLINED. */
 ngx_int_t ngx_http_fota_artifact(ngx_http_fota_rt_t *rt,
     ngx_http_fota_ctx_t *ctx);
 ngx_int_t ngx_http_fota_digest_headers(ngx_http_request_t *r,
@@ -349,6 +355,8 @@ void ngx_http_fota_zone_detach(ngx_http_fota_rt_t *rt);
 void ngx_http_fota_zone_tick(ngx_http_fota_rt_t *rt);
 ngx_int_t ngx_http_fota_zone_rollout(ngx_http_fota_shm_t *shm, uint32_t id,
     ngx_uint_t make);
+/* Downloads that run in all workers. */
+ngx_uint_t ngx_http_fota_zone_transfers(ngx_http_fota_shm_t *shm);
 void ngx_http_fota_zone_load(ngx_http_fota_rt_t *rt, uint32_t rollout,
     fota_rollout_load_t *out);
 /* Counts a terminal report once, as far as is remembered. */
@@ -384,7 +392,6 @@ struct ngx_http_fota_entry_s {
     unsigned                queued:1;
     ngx_http_fota_entry_t  *by;         /* replaced by a later one */
     void                  (*done)(ngx_http_fota_entry_t *e, ngx_int_t rc);
-    void                   *data;
 };
 
 /* How full: percent, 100 while writing fails. */

@@ -11,12 +11,6 @@
 #include "ngx_http_fota_case.h"
 
 
-typedef struct {
-    fota_policy_env_t      env;         /* first */
-    ngx_http_fota_case_t  *c;
-} ngx_http_fota_env_t;
-
-
 static ngx_http_fota_case_t *ngx_http_fota_env_case(fota_policy_env_t *env);
 static const fota_zone_t *ngx_http_fota_env_zone(fota_policy_env_t *env,
     fota_str_t name);
@@ -25,6 +19,12 @@ static void ngx_http_fota_env_load(fota_policy_env_t *env, uint32_t rollout,
 static void ngx_http_fota_env_trace(fota_policy_env_t *env,
     const fota_rollout_t *r, fota_reason_e reason, const char *detail);
 static ngx_int_t ngx_http_fota_case_store(ngx_http_fota_case_t *c, int st);
+static ngx_int_t ngx_http_fota_case_tenant(ngx_http_fota_case_t *c,
+    fota_str_t tenant);
+static ngx_int_t ngx_http_fota_case_device(ngx_http_fota_case_t *c,
+    fota_str_t device);
+static ngx_int_t ngx_http_fota_case_product(ngx_http_fota_case_t *c,
+    fota_str_t product);
 
 
 static const fota_str_t  ngx_http_fota_everyone = fota_string("*");
@@ -122,6 +122,22 @@ ngx_http_fota_case_store(ngx_http_fota_case_t *c, int st)
 
 
 ngx_int_t
+ngx_http_fota_case_find(ngx_http_fota_case_t *c, fota_str_t tenant,
+    fota_str_t product, fota_str_t device)
+{
+    if (ngx_http_fota_case_tenant(c, tenant) != NGX_OK
+        || ngx_http_fota_case_device(c, device) != NGX_OK
+        || (c->explain == NULL
+            && ngx_http_fota_device_auth(c, device) != NGX_OK))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_fota_case_product(c, product);
+}
+
+
+static ngx_int_t
 ngx_http_fota_case_tenant(ngx_http_fota_case_t *c, fota_str_t tenant)
 {
     int  rc;
@@ -155,7 +171,7 @@ ngx_http_fota_case_tenant(ngx_http_fota_case_t *c, fota_str_t tenant)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_fota_case_device(ngx_http_fota_case_t *c, fota_str_t device)
 {
     int  rc;
@@ -172,7 +188,7 @@ ngx_http_fota_case_device(ngx_http_fota_case_t *c, fota_str_t device)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_fota_case_product(ngx_http_fota_case_t *c, fota_str_t product)
 {
     int  rc;
@@ -197,7 +213,6 @@ ngx_int_t
 ngx_http_fota_case_decide(ngx_http_fota_case_t *c)
 {
     fota_policy_input_t   in;
-    ngx_http_fota_env_t   env;
     ngx_http_fota_ctx_t  *ctx;
 
     ctx = c->ctx;
@@ -227,28 +242,46 @@ ngx_http_fota_case_decide(ngx_http_fota_case_t *c)
     in.lag = ctx->lag;
     in.max_stale = (uint32_t) c->rt->conf->max_stale;
 
-    env.env = c->env;
-    env.c = c;
-
     if (c->explain != NULL) {
-        env.env.trace = ngx_http_fota_env_trace;
+        c->env.trace = ngx_http_fota_env_trace;
     }
 
-    if (fota_policy_decide(&c->mem.mem, &env.env, &in, &c->decision)
+    if (fota_policy_decide(&c->mem.mem, &c->env, &in, &c->decision)
         != FOTA_OK)
     {
         return ngx_http_fota_case_fail(c, NGX_HTTP_INTERNAL_SERVER_ERROR,
                                        "no_memory", NULL, NULL);
     }
 
-    return NGX_OK;
+    if (c->rt->conf->lua_name.len) {
+        ngx_http_fota_hook(c);
+    }
+
+    return (c->decision.reason == FOTA_R_OFFER) ? ngx_http_fota_offer(c)
+                                                : NGX_OK;
+}
+
+
+void
+ngx_http_fota_case_answer(ngx_http_fota_case_t *c, fota_answer_t *answer)
+{
+    answer->decision = &c->decision;
+    answer->product = c->product;
+    answer->tenant = c->req->tenant;
+    answer->policy_epoch = fota_view_meta(c->rt->view)->epoch;
+    answer->policy_seq = c->ctx->policy_seq;
+    answer->nurls = c->nurls;
+    answer->urls = c->urls;
+    answer->nhook = c->hook.nfields;
+    answer->hook = c->hook.fields;
 }
 
 
 static ngx_http_fota_case_t *
 ngx_http_fota_env_case(fota_policy_env_t *env)
 {
-    return ((ngx_http_fota_env_t *) env)->c;
+    return (ngx_http_fota_case_t *)
+               ((u_char *) env - offsetof(ngx_http_fota_case_t, env));
 }
 
 

@@ -60,18 +60,20 @@ void ngx_http_fota_case_init(ngx_http_fota_case_t *c, ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt, fota_check_req_t *req);
 
 /* Each NGX_OK, or NGX_DECLINED with the problem set in the case. */
-ngx_int_t ngx_http_fota_case_tenant(ngx_http_fota_case_t *c,
-    fota_str_t tenant);
-ngx_int_t ngx_http_fota_case_device(ngx_http_fota_case_t *c,
-    fota_str_t device);
-ngx_int_t ngx_http_fota_case_product(ngx_http_fota_case_t *c,
-    fota_str_t product);
+
+/* Records of those, and is it that device?  Explain does not ask. */
+ngx_int_t ngx_http_fota_case_find(ngx_http_fota_case_t *c,
+    fota_str_t tenant, fota_str_t product, fota_str_t device);
 ngx_int_t ngx_http_fota_device_auth(ngx_http_fota_case_t *c,
     fota_str_t device);
+/* The decision of policy, the hook's, and for an offer where it is. */
 ngx_int_t ngx_http_fota_case_decide(ngx_http_fota_case_t *c);
-/* After an offer was decided: nodes, tokens and URLs into c->urls. */
+/* Nodes, tokens and URLs into c->urls. */
 ngx_int_t ngx_http_fota_offer(ngx_http_fota_case_t *c);
+
 void ngx_http_fota_hook(ngx_http_fota_case_t *c);
+void ngx_http_fota_case_answer(ngx_http_fota_case_t *c,
+    fota_answer_t *answer);
 void ngx_http_fota_seen(ngx_http_fota_case_t *c);
 const fota_location_t *ngx_http_fota_locate(fota_facts_t *facts);
 

@@ -41,23 +41,7 @@ ngx_http_fota_check_handler(ngx_http_request_t *r)
 static void
 ngx_http_fota_check_body(ngx_http_request_t *r)
 {
-    ngx_int_t   rc;
-    fota_str_t  body;
-
-    rc = ngx_http_fota_body(r, &body);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_fota_check(r, body);
-
-    } else if (rc == NGX_DECLINED) {
-        rc = ngx_http_fota_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                   "too_large", "body",
-                                   "the limit is 65536 bytes");
-    } else {
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_finalize_request(r, rc);
+    ngx_http_fota_with_body(r, ngx_http_fota_check);
 }
 
 
@@ -67,7 +51,7 @@ ngx_http_fota_check(ngx_http_request_t *r, fota_str_t body)
     int                    st;
     fota_buf_t             out;
     fota_answer_t          answer;
-    struct timespec        from, to;
+    struct timespec        from;
     fota_check_req_t       req;
     fota_field_error_t     err;
     ngx_http_fota_rt_t    *rt;
@@ -116,16 +100,7 @@ ngx_http_fota_check(ngx_http_request_t *r, fota_str_t body)
     fota_buf_fixed(&out, rt->scratch, sizeof(rt->scratch));
 
     if (ngx_http_fota_check_run(&c) == NGX_OK) {
-        answer.decision = &c.decision;
-        answer.product = c.product;
-        answer.tenant = req.tenant;
-        answer.policy_epoch = fota_view_meta(rt->view)->epoch;
-        answer.policy_seq = ctx->policy_seq;
-        answer.nurls = c.nurls;
-        answer.urls = c.urls;
-        answer.nhook = c.hook.nfields;
-        answer.hook = c.hook.fields;
-
+        ngx_http_fota_case_answer(&c, &answer);
         st = fota_answer_check(&answer, &out);
     }
 
@@ -144,10 +119,7 @@ ngx_http_fota_check(ngx_http_request_t *r, fota_str_t body)
 
     (void) ngx_atomic_fetch_add(&rt->shm->checks[c.decision.reason], 1);
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &to);
-    ngx_http_fota_observe(&rt->shm->check_time,
-                          (to.tv_sec - from.tv_sec) * 1000000
-                          + (to.tv_nsec - from.tv_nsec) / 1000);
+    ngx_http_fota_observe(&rt->shm->check_time, ngx_http_fota_since(&from));
 
     return ngx_http_fota_send(r, NGX_HTTP_OK, "application/json", out.start,
                               out.len);
@@ -161,21 +133,10 @@ ngx_http_fota_check_run(ngx_http_fota_case_t *c)
 
     ctx = c->ctx;
 
-    if (ngx_http_fota_case_tenant(c, c->req->tenant) != NGX_OK
-        || ngx_http_fota_case_device(c, c->req->device) != NGX_OK
-        || ngx_http_fota_device_auth(c, c->req->device) != NGX_OK
-        || ngx_http_fota_case_product(c, c->req->product) != NGX_OK
+    if (ngx_http_fota_case_find(c, c->req->tenant, c->req->product,
+                                c->req->device)
+        != NGX_OK
         || ngx_http_fota_case_decide(c) != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (c->rt->conf->lua_name.len) {
-        ngx_http_fota_hook(c);
-    }
-
-    if (c->decision.reason == FOTA_R_OFFER
-        && ngx_http_fota_offer(c) != NGX_OK)
     {
         return NGX_DECLINED;
     }

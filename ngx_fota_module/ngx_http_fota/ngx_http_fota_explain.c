@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_fota_explain_run(ngx_http_fota_case_t *c,
     fota_explain_t *explain, fota_buf_t *out);
 static ngx_int_t ngx_http_fota_explain_operator(ngx_http_fota_case_t *c);
 static ngx_int_t ngx_http_fota_explain_args(ngx_http_fota_case_t *c);
+static ngx_int_t ngx_http_fota_explain_arg(ngx_http_fota_case_t *c,
+    const char *name, fota_str_t *out);
 static ngx_int_t ngx_http_fota_explain_time(fota_str_t s, int64_t *at);
 
 
@@ -133,26 +135,12 @@ ngx_http_fota_explain_operator(ngx_http_fota_case_t *c)
 static ngx_int_t
 ngx_http_fota_explain_args(ngx_http_fota_case_t *c)
 {
-    u_char      *src, *dst;
-    ngx_str_t    value;
-    fota_str_t   s;
+    fota_str_t  s;
 
     static const uint8_t  mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                          0xff, 0xff };
 
-    if (ngx_http_arg(c->request, (u_char *) "ip", 2, &value) == NGX_OK) {
-
-        src = value.data;
-        dst = ngx_pnalloc(c->request->pool, value.len + 1);
-
-        if (dst == NULL) {
-            return ngx_http_fota_case_fail(c, NGX_HTTP_INTERNAL_SERVER_ERROR,
-                                           "no_memory", NULL, NULL);
-        }
-
-        value.data = dst;
-        ngx_unescape_uri(&dst, &src, value.len, 0);
-        s = fota_slice(value.data, dst - value.data);
+    if (ngx_http_fota_explain_arg(c, "ip", &s) == NGX_OK) {
 
         if (fota_addr_parse(s, c->addr) != FOTA_OK) {
             return ngx_http_fota_case_fail(c, NGX_HTTP_BAD_REQUEST,
@@ -165,27 +153,45 @@ ngx_http_fota_explain_args(ngx_http_fota_case_t *c)
                     ? FOTA_FAMILY_V4 : FOTA_FAMILY_V6;
     }
 
-    if (ngx_http_arg(c->request, (u_char *) "at", 2, &value) == NGX_OK) {
-
-        src = value.data;
-        dst = ngx_pnalloc(c->request->pool, value.len + 1);
-
-        if (dst == NULL) {
-            return ngx_http_fota_case_fail(c, NGX_HTTP_INTERNAL_SERVER_ERROR,
-                                           "no_memory", NULL, NULL);
-        }
-
-        value.data = dst;
-        ngx_unescape_uri(&dst, &src, value.len, 0);
-        s = fota_slice(value.data, dst - value.data);
-
-        if (ngx_http_fota_explain_time(s, &c->now) != NGX_OK) {
-            return ngx_http_fota_case_fail(c, NGX_HTTP_BAD_REQUEST,
-                                           "bad_field", "at",
-                                           "is neither Unix seconds nor like "
-                                           "2026-01-31T22:00:00+09:00");
-        }
+    if (ngx_http_fota_explain_arg(c, "at", &s) == NGX_OK
+        && ngx_http_fota_explain_time(s, &c->now) != NGX_OK)
+    {
+        return ngx_http_fota_case_fail(c, NGX_HTTP_BAD_REQUEST, "bad_field",
+                                       "at",
+                                       "is neither Unix seconds nor like "
+                                       "2026-01-31T22:00:00+09:00");
     }
+
+    return (c->status == 0) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* NGX_DECLINED when it is not there, or with a problem set in the case. */
+
+static ngx_int_t
+ngx_http_fota_explain_arg(ngx_http_fota_case_t *c, const char *name,
+    fota_str_t *out)
+{
+    u_char     *src, *dst, *start;
+    ngx_str_t   value;
+
+    if (ngx_http_arg(c->request, (u_char *) name, ngx_strlen(name), &value)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    start = ngx_pnalloc(c->request->pool, value.len + 1);
+    if (start == NULL) {
+        return ngx_http_fota_case_fail(c, NGX_HTTP_INTERNAL_SERVER_ERROR,
+                                       "no_memory", NULL, NULL);
+    }
+
+    src = value.data;
+    dst = start;
+    ngx_unescape_uri(&dst, &src, value.len, 0);
+
+    *out = fota_slice(start, dst - start);
 
     return NGX_OK;
 }
@@ -268,26 +274,13 @@ ngx_http_fota_explain_run(ngx_http_fota_case_t *c, fota_explain_t *explain,
 
     ctx = c->ctx;
 
-    if (ngx_http_fota_case_tenant(c, c->req->tenant) != NGX_OK
-        || ngx_http_fota_case_device(c, c->req->device) != NGX_OK
-        || ngx_http_fota_case_product(c, c->req->product) != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
     fota_explain_init(explain, &c->mem.mem);
     c->explain = explain;
 
-    if (ngx_http_fota_case_decide(c) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (c->rt->conf->lua_name.len) {
-        ngx_http_fota_hook(c);
-    }
-
-    if (c->decision.reason == FOTA_R_OFFER
-        && ngx_http_fota_offer(c) != NGX_OK)
+    if (ngx_http_fota_case_find(c, c->req->tenant, c->req->product,
+                                c->req->device)
+        != NGX_OK
+        || ngx_http_fota_case_decide(c) != NGX_OK)
     {
         return NGX_DECLINED;
     }
@@ -300,15 +293,7 @@ ngx_http_fota_explain_run(ngx_http_fota_case_t *c, fota_explain_t *explain,
     ctx->reason = fota_reason_name(c->decision.reason);
     ctx->decision = "explain";
 
-    answer.decision = &c->decision;
-    answer.product = c->product;
-    answer.tenant = c->req->tenant;
-    answer.policy_epoch = fota_view_meta(c->rt->view)->epoch;
-    answer.policy_seq = ctx->policy_seq;
-    answer.nurls = 0;
-    answer.urls = NULL;
-    answer.nhook = c->hook.nfields;
-    answer.hook = c->hook.fields;
+    ngx_http_fota_case_answer(c, &answer);
 
     what.answer = &answer;
     what.facts = &c->facts;

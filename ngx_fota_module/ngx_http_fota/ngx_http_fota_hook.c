@@ -27,7 +27,7 @@ ngx_http_fota_hook(ngx_http_fota_case_t *c)
 {
     int                   rc;
     char                  err[512];
-    struct timespec       from, to;
+    struct timespec       from;
     ngx_http_fota_rt_t   *rt;
     ngx_http_fota_hook_t  hook;
 
@@ -51,11 +51,8 @@ ngx_http_fota_hook(ngx_http_fota_case_t *c)
     rc = fota_script_call(rt->script, &c->mem.mem, &hook.in, &c->hook, err,
                           sizeof(err));
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &to);
-
     c->ctx->has_lua = 1;
-    c->ctx->lua_us = (to.tv_sec - from.tv_sec) * 1000000
-                     + (to.tv_nsec - from.tv_nsec) / 1000;
+    c->ctx->lua_us = ngx_http_fota_since(&from);
 
     ngx_http_fota_count(rt, LUA_CALLS);
 
@@ -146,12 +143,6 @@ ngx_http_fota_hook_failed(ngx_http_fota_case_t *c, const char *err)
         ngx_log_error(NGX_LOG_ERR, c->request->connection->log, 0,
                       "fota: the policy hook failed: %s", err);
     }
-
-    c->hook.action = FOTA_HOOK_KEEP;
-    c->hook.pool = 0;
-    c->hook.rate_class = -1;
-    c->hook.nfields = 0;
-    c->hook.message = fota_slice(NULL, 0);
 
     if (rt->conf->lua_fail_closed) {
         c->decision.reason = FOTA_R_HOOK;

@@ -48,17 +48,13 @@ ngx_int_t
 ngx_http_fota_metrics_handler(ngx_http_request_t *r)
 {
     ngx_int_t             rc;
-    ngx_uint_t            i, active;
+    ngx_uint_t            i;
     fota_buf_t            out;
     ngx_http_fota_rt_t   *rt;
     ngx_http_fota_ctx_t  *ctx;
     ngx_http_fota_shm_t  *shm;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_fota_get_only(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -93,15 +89,8 @@ ngx_http_fota_metrics_handler(ngx_http_request_t *r)
     ngx_http_fota_metrics_counters(&out, shm);
     ngx_http_fota_metrics_bytes(&out, shm);
 
-    active = 0;
-
-    for (i = 0; i < NGX_HTTP_FOTA_WORKERS; i++) {
-        if (shm->workers[i].pid != 0) {
-            active += shm->workers[i].transfers;
-        }
-    }
-
-    ngx_http_fota_gauge(&out, "fota_transfers", "Downloads running", active);
+    ngx_http_fota_gauge(&out, "fota_transfers", "Downloads running",
+                        ngx_http_fota_zone_transfers(shm));
     ngx_http_fota_gauge(&out, "fota_egress_bytes_per_second",
                         "Bytes sent for downloads, 10 s average",
                         shm->egress.rate);

@@ -16,12 +16,14 @@
 
 
 static bool ngx_http_fota_mintable(void *ctx, uint16_t group);
+static int ngx_http_fota_offer_nodes(ngx_http_fota_case_t *c,
+    const fota_node_set_t *set, fota_node_choice_t *choice);
 static ngx_int_t ngx_http_fota_offer_token(ngx_http_fota_case_t *c,
     fota_token_t *t, fota_token_ctx_t *tc, uint8_t cert[32]);
 static ngx_int_t ngx_http_fota_offer_url(ngx_http_fota_case_t *c,
     fota_str_t base, const char *token, fota_str_t *url);
-static ngx_int_t ngx_http_fota_offer_here(ngx_http_fota_case_t *c,
-    fota_str_t *base);
+static const fota_node_entry_t *ngx_http_fota_offer_here(
+    ngx_http_fota_case_t *c);
 static ngx_int_t ngx_http_fota_nonce(ngx_http_fota_rt_t *rt,
     uint8_t nonce[8]);
 static void ngx_http_fota_capacity(ngx_http_fota_case_t *c);
@@ -43,13 +45,13 @@ ngx_http_fota_offer(ngx_http_fota_case_t *c)
     int                     rc;
     char                    token[FOTA_TOKEN_TEXT_LEN];
     uint8_t                 cert[32];
-    uint32_t                i, j;
-    ngx_int_t               minted;
-    fota_str_t              base;
+    uint32_t                i;
+    fota_str_t              name;
+    ngx_uint_t              minted;
     fota_hmac_t            *key;
     fota_token_t            t;
     fota_token_ctx_t        tc;
-    fota_node_query_t       q;
+    fota_answer_url_t      *url;
     fota_node_choice_t      choice;
     const fota_node_t      *node;
     ngx_http_fota_rt_t     *rt;
@@ -64,38 +66,10 @@ ngx_http_fota_offer(ngx_http_fota_case_t *c)
                                        "this edge cannot read its policy");
     }
 
-    ngx_memzero(&choice, sizeof(fota_node_choice_t));
+    choice.n = 0;
 
     if (set->n != 0) {
-        ngx_memzero(&q, sizeof(fota_node_query_t));
-
-        q.location = ngx_http_fota_locate(&c->facts);
-        q.tenant = c->tenant->id;
-        q.family = c->has_addr ? c->family : FOTA_FAMILY_V4|FOTA_FAMILY_V6;
-        q.prefix_group = c->prefix_group;
-        q.tenant_conf = c->tenant;
-        q.artifact = c->decision.path.artifact->sha256;
-        q.device_hash = fota_siphash(0, 0, c->req->device.data,
-                                     c->req->device.len);
-        q.dispersion = c->decision.rollout->dispersion;
-        q.pool = c->hook.pool;
-        q.now = c->now;
-        q.mintable = ngx_http_fota_mintable;
-        q.mintable_ctx = rt;
-
-        for (i = 0; i < c->req->navoid; i++) {
-            for (j = 0; j < set->n; j++) {
-                if (fota_str_eq(set->nodes[j].node.name, c->req->avoid[i])) {
-                    q.avoid[q.navoid++] = set->nodes[j].node.id;
-                    break;
-                }
-            }
-        }
-
-        rc = fota_node_select(&c->mem.mem, set, &rt->conf->select, &q,
-                              &choice,
-                              c->explain ? fota_explain_node : NULL,
-                              c->explain);
+        rc = ngx_http_fota_offer_nodes(c, set, &choice);
 
         if (rc == FOTA_NOMEM) {
             return ngx_http_fota_case_fail(c, NGX_HTTP_INTERNAL_SERVER_ERROR,
@@ -120,52 +94,42 @@ ngx_http_fota_offer(ngx_http_fota_case_t *c)
 
     ngx_http_fota_self(rt);
 
-    minted = NGX_ERROR;
+    if (set->n == 0) {
+        choice.pick[0] = ngx_http_fota_offer_here(c);
+        choice.n = (choice.pick[0] != NULL);
+    }
 
-    for (i = 0; i < choice.n || (set->n == 0 && i == 0); i++) {
+    minted = 0;
 
-        node = (set->n != 0) ? &choice.pick[i]->node : NULL;
+    for (i = 0; i < choice.n; i++) {
+        node = &choice.pick[i]->node;
 
         /* Nodes of one group take the same token. */
 
-        if (minted == NGX_ERROR || node->group != minted) {
-            t.scope = (node != NULL) ? node->group : rt->group;
-            minted = NGX_ERROR;
-
+        if (i == 0 || node->group != t.scope) {
+            t.scope = node->group;
             key = fota_view_mint_key(rt->view, t.scope, &t.kid);
 
-            if (key == NULL
-                || fota_token_mint(key, &t, &tc, token) != FOTA_OK)
-            {
-                continue;
+            minted = (key != NULL
+                      && fota_token_mint(key, &t, &tc, token) == FOTA_OK);
+
+            if (minted) {
+                ngx_http_fota_count(rt, TOKEN_MINTED);
             }
-
-            minted = t.scope;
-            ngx_http_fota_count(rt, TOKEN_MINTED);
         }
 
-        if (node != NULL) {
-            base = node->url;
-
-        } else if (ngx_http_fota_offer_here(c, &base) != NGX_OK) {
-            break;
+        if (!minted) {
+            continue;
         }
 
-        if (ngx_http_fota_offer_url(c, base, token, &c->urls[c->nurls].url)
-            != NGX_OK)
+        url = &c->urls[c->nurls];
+        url->node = node->name;
+        url->geo = fota_cstr(node->country);
+
+        if (ngx_http_fota_offer_url(c, node->url, token, &url->url) != NGX_OK)
         {
             return ngx_http_fota_case_fail(c, NGX_HTTP_INTERNAL_SERVER_ERROR,
                                            "no_memory", NULL, NULL);
-        }
-
-        if (node != NULL) {
-            c->urls[c->nurls].node = node->name;
-            c->urls[c->nurls].geo = fota_cstr(node->country);
-
-        } else {
-            c->urls[c->nurls].node = fota_slice(rt->conf->node_id.data,
-                                                rt->conf->node_id.len);
-            c->urls[c->nurls].geo = fota_slice(NULL, 0);
         }
 
         c->nurls++;
@@ -181,14 +145,52 @@ ngx_http_fota_offer(ngx_http_fota_case_t *c)
 
     /* The name outlives the view: it is logged. */
 
-    base = fota_strdup(&c->mem.mem, c->urls[0].node);
+    name = fota_strdup(&c->mem.mem, c->urls[0].node);
 
-    if (base.data != NULL) {
-        c->ctx->node.data = (u_char *) base.data;
-        c->ctx->node.len = base.len;
+    if (name.data != NULL) {
+        c->ctx->node.data = (u_char *) name.data;
+        c->ctx->node.len = name.len;
     }
 
     return NGX_OK;
+}
+
+
+static int
+ngx_http_fota_offer_nodes(ngx_http_fota_case_t *c,
+    const fota_node_set_t *set, fota_node_choice_t *choice)
+{
+    uint32_t           i, j;
+    fota_node_query_t  q;
+
+    ngx_memzero(&q, sizeof(fota_node_query_t));
+
+    q.location = ngx_http_fota_locate(&c->facts);
+    q.tenant = c->tenant->id;
+    q.family = c->has_addr ? c->family : FOTA_FAMILY_V4|FOTA_FAMILY_V6;
+    q.prefix_group = c->prefix_group;
+    q.tenant_conf = c->tenant;
+    q.artifact = c->decision.path.artifact->sha256;
+    q.device_hash = fota_siphash(0, 0, c->req->device.data,
+                                 c->req->device.len);
+    q.dispersion = c->decision.rollout->dispersion;
+    q.pool = c->hook.pool;
+    q.now = c->now;
+    q.mintable = ngx_http_fota_mintable;
+    q.mintable_ctx = c->rt;
+
+    for (i = 0; i < c->req->navoid; i++) {
+        for (j = 0; j < set->n; j++) {
+            if (fota_str_eq(set->nodes[j].node.name, c->req->avoid[i])) {
+                q.avoid[q.navoid++] = set->nodes[j].node.id;
+                break;
+            }
+        }
+    }
+
+    return fota_node_select(&c->mem.mem, set, &c->rt->conf->select, &q,
+                            choice, c->explain ? fota_explain_node : NULL,
+                            c->explain);
 }
 
 
@@ -243,36 +245,34 @@ ngx_http_fota_offer_token(ngx_http_fota_case_t *c, fota_token_t *t,
 
     if (t->flags & FOTA_TOKEN_F_IP) {
 
-        if (c->has_addr) {
-            four = (c->conf->bind & FOTA_TOKEN_F_IP) ? c->conf->bind4
-                                                     : c->tenant->ip4_plen;
-            six = (c->conf->bind & FOTA_TOKEN_F_IP) ? c->conf->bind6
-                                                    : c->tenant->ip6_plen;
-
-            t->ip_plen = (uint8_t) ((c->family == FOTA_FAMILY_V4)
-                                    ? 96 + (four ? four : 24)
-                                    : (six ? six : 48));
-            tc->addr = c->addr;
-
-        } else {
+        if (!c->has_addr) {
             return ngx_http_fota_case_fail(c, NGX_HTTP_FORBIDDEN,
                                            "no_address", NULL,
                                            "downloads are bound to an "
                                            "address, and yours is unknown");
         }
+
+        four = (c->conf->bind & FOTA_TOKEN_F_IP) ? c->conf->bind4
+                                                 : c->tenant->ip4_plen;
+        six = (c->conf->bind & FOTA_TOKEN_F_IP) ? c->conf->bind6
+                                                : c->tenant->ip6_plen;
+
+        t->ip_plen = (uint8_t) ((c->family == FOTA_FAMILY_V4)
+                                ? 96 + (four ? four : 24)
+                                : (six ? six : 48));
+        tc->addr = c->addr;
     }
 
     if (t->flags & FOTA_TOKEN_F_CERT) {
 
-        if (ngx_http_fota_cert(c->request, cert) == NGX_OK) {
-            tc->cert = cert;
-
-        } else {
+        if (ngx_http_fota_cert(c->request, cert) != NGX_OK) {
             return ngx_http_fota_case_fail(c, NGX_HTTP_FORBIDDEN,
                                            "no_certificate", NULL,
                                            "downloads are bound to a client "
                                            "certificate, and you have none");
         }
+
+        tc->cert = cert;
     }
 
     if (fota_token_device_tag(t->device, t->tenant, c->req->device)
@@ -291,26 +291,29 @@ ngx_http_fota_offer_token(ngx_http_fota_case_t *c, fota_token_t *t,
 
 /* Without nodes in policy this edge names itself as it was called. */
 
-static ngx_int_t
-ngx_http_fota_offer_here(ngx_http_fota_case_t *c, fota_str_t *base)
+static const fota_node_entry_t *
+ngx_http_fota_offer_here(ngx_http_fota_case_t *c)
 {
     u_char              *p, *text;
     ngx_str_t            host;
+    fota_node_entry_t   *here;
     ngx_http_request_t  *r;
 
     r = c->request;
 
     if (r->headers_in.host == NULL) {
-        return NGX_DECLINED;
+        return NULL;
     }
 
     /* With the port, and checked by nginx for bytes that are not a host. */
 
     host = r->headers_in.host->value;
 
+    here = ngx_pcalloc(r->pool, sizeof(fota_node_entry_t));
     text = ngx_pnalloc(r->pool, sizeof("https://") + host.len);
-    if (text == NULL) {
-        return NGX_ERROR;
+
+    if (here == NULL || text == NULL) {
+        return NULL;
     }
 
 #if (NGX_SSL)
@@ -322,9 +325,12 @@ ngx_http_fota_offer_here(ngx_http_fota_case_t *c, fota_str_t *base)
         p = ngx_sprintf(text, "http://%V", &host);
     }
 
-    *base = fota_slice(text, p - text);
+    here->node.url = fota_slice(text, p - text);
+    here->node.name = fota_slice(c->rt->conf->node_id.data,
+                                 c->rt->conf->node_id.len);
+    here->node.group = c->rt->group;
 
-    return NGX_OK;
+    return here;
 }
 
 

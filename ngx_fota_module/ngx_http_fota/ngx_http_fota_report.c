@@ -59,31 +59,11 @@ ngx_http_fota_report_handler(ngx_http_request_t *r)
 static void
 ngx_http_fota_report_body(ngx_http_request_t *r)
 {
-    ngx_int_t   rc;
-    fota_str_t  body;
-
-    rc = ngx_http_fota_body(r, &body);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_fota_report(r, body);
-
-        if (rc == NGX_AGAIN) {
-            return;
-        }
-
-    } else if (rc == NGX_DECLINED) {
-        rc = ngx_http_fota_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                   "too_large", "body",
-                                   "the limit is 65536 bytes");
-    } else {
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_finalize_request(r, rc);
+    ngx_http_fota_with_body(r, ngx_http_fota_report);
 }
 
 
-/* NGX_AGAIN: answered when the record is down. */
+/* NGX_DONE: answered when the record is down. */
 
 static ngx_int_t
 ngx_http_fota_report(ngx_http_request_t *r, fota_str_t body)
@@ -133,10 +113,8 @@ ngx_http_fota_report(ngx_http_request_t *r, fota_str_t body)
     tenant = 0;
     fota_buf_fixed(&out, rt->scratch, sizeof(rt->scratch));
 
-    if (ngx_http_fota_case_tenant(&c, req.tenant) == NGX_OK
-        && ngx_http_fota_case_device(&c, req.device) == NGX_OK
-        && ngx_http_fota_device_auth(&c, req.device) == NGX_OK
-        && ngx_http_fota_case_product(&c, req.product) == NGX_OK)
+    if (ngx_http_fota_case_find(&c, req.tenant, req.product, req.device)
+        == NGX_OK)
     {
         tenant = c.tenant->id;
         ngx_http_fota_self(rt);
@@ -311,7 +289,7 @@ ngx_http_fota_report_wait(ngx_http_request_t *r, ngx_http_fota_rt_t *rt,
 
     cln->handler = ngx_http_fota_report_cleanup;
 
-    return NGX_AGAIN;
+    return NGX_DONE;
 }
 
 

@@ -11,6 +11,8 @@
 
 static void *ngx_http_fota_mem_alloc(fota_mem_t *mem, size_t size);
 static void ngx_http_fota_ctx_cleanup(void *data);
+static ngx_int_t ngx_http_fota_too_large(ngx_http_request_t *r);
+static ngx_int_t ngx_http_fota_body(ngx_http_request_t *r, fota_str_t *body);
 
 
 void
@@ -173,15 +175,33 @@ ngx_http_fota_addr(ngx_http_request_t *r, uint8_t addr[16], uint8_t *family)
 
 
 ngx_int_t
+ngx_http_fota_get_only(ngx_http_request_t *r)
+{
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    return ngx_http_discard_request_body(r);
+}
+
+
+static ngx_int_t
+ngx_http_fota_too_large(ngx_http_request_t *r)
+{
+    return ngx_http_fota_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                 "too_large", "body",
+                                 "the limit is 65536 bytes");
+}
+
+
+ngx_int_t
 ngx_http_fota_read_body(ngx_http_request_t *r,
     ngx_http_client_body_handler_pt handler)
 {
     ngx_int_t  rc;
 
     if (r->headers_in.content_length_n > FOTA_BODY_MAX) {
-        return ngx_http_fota_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                     "too_large", "body",
-                                     "the limit is 65536 bytes");
+        return ngx_http_fota_too_large(r);
     }
 
     r->request_body_in_single_buf = 1;
@@ -196,7 +216,35 @@ ngx_http_fota_read_body(ngx_http_request_t *r,
 }
 
 
-ngx_int_t
+void
+ngx_http_fota_with_body(ngx_http_request_t *r, ngx_http_fota_body_pt answer)
+{
+    ngx_int_t   rc;
+    fota_str_t  body;
+
+    rc = ngx_http_fota_body(r, &body);
+
+    if (rc == NGX_OK) {
+        rc = answer(r, body);
+
+        if (rc == NGX_DONE) {
+            return;
+        }
+
+    } else if (rc == NGX_DECLINED) {
+        rc = ngx_http_fota_too_large(r);
+
+    } else {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* In one piece; memory of the request.  NGX_DECLINED: over the limit. */
+
+static ngx_int_t
 ngx_http_fota_body(ngx_http_request_t *r, fota_str_t *body)
 {
     u_char       *p, *start;

@@ -253,7 +253,6 @@ ngx_http_fota_spool_settle(ngx_http_fota_spool_t *sp)
 {
     ngx_int_t                rc;
     ngx_queue_t             *q;
-    struct timespec          now;
     ngx_http_fota_rt_t      *rt;
     ngx_http_fota_entry_t   *e;
     ngx_http_fota_commit_t  *t;
@@ -279,10 +278,8 @@ ngx_http_fota_spool_settle(ngx_http_fota_spool_t *sp)
         rt->shm->spool_failed = 0;
 
         if (t->sync) {
-            (void) clock_gettime(CLOCK_MONOTONIC, &now);
             ngx_http_fota_observe(&rt->shm->commit_time,
-                          (now.tv_sec - sp->started.tv_sec) * 1000000
-                          + (now.tv_nsec - sp->started.tv_nsec) / 1000);
+                                  ngx_http_fota_since(&sp->started));
         }
 
     } else {

@@ -20,7 +20,6 @@ typedef struct {
 } ngx_http_fota_keys_t;
 
 
-static ngx_int_t ngx_http_fota_get_only(ngx_http_request_t *r);
 static const char *ngx_http_fota_not_ready(ngx_http_fota_rt_t *rt,
     ngx_http_fota_ctx_t *ctx);
 static void ngx_http_fota_key_count(void *ctx, uint8_t kind, uint32_t scope,
@@ -32,17 +31,6 @@ static void ngx_http_fota_status_policy(ngx_http_fota_rt_t *rt,
 static void ngx_http_fota_status_database(ngx_http_fota_rt_t *rt,
     fota_jw_t *w);
 static void ngx_http_fota_status_load(ngx_http_fota_rt_t *rt, fota_jw_t *w);
-
-
-static ngx_int_t
-ngx_http_fota_get_only(ngx_http_request_t *r)
-{
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    return ngx_http_discard_request_body(r);
-}
 
 
 ngx_int_t
@@ -308,20 +296,11 @@ ngx_http_fota_status_database(ngx_http_fota_rt_t *rt, fota_jw_t *w)
 static void
 ngx_http_fota_status_load(ngx_http_fota_rt_t *rt, fota_jw_t *w)
 {
-    ngx_uint_t            i;
-    uint64_t              active;
     ngx_http_fota_shm_t  *shm;
 
     shm = rt->shm;
-    active = 0;
 
-    for (i = 0; i < NGX_HTTP_FOTA_WORKERS; i++) {
-        if (shm->workers[i].pid != 0) {
-            active += shm->workers[i].transfers;
-        }
-    }
-
-    fota_jw_uint(w, "transfers", active);
+    fota_jw_uint(w, "transfers", ngx_http_fota_zone_transfers(shm));
     fota_jw_uint(w, "egress_bps", shm->egress.rate);
     fota_jw_uint(w, "egress_bytes", shm->egress.total);
     fota_jw_bool(w, "ktls", shm->ktls != 0);

@@ -297,6 +297,21 @@ ngx_http_fota_zone_rollout(ngx_http_fota_shm_t *shm, uint32_t id,
 }
 
 
+ngx_uint_t
+ngx_http_fota_zone_transfers(ngx_http_fota_shm_t *shm)
+{
+    ngx_uint_t  i, n;
+
+    for (i = 0, n = 0; i < NGX_HTTP_FOTA_WORKERS; i++) {
+        if (shm->workers[i].pid != 0) {
+            n += shm->workers[i].transfers;
+        }
+    }
+
+    return n;
+}
+
+
 void
 ngx_http_fota_zone_load(ngx_http_fota_rt_t *rt, uint32_t rollout,
     fota_rollout_load_t *out)
@@ -401,6 +416,18 @@ ngx_http_fota_zone_once(ngx_http_fota_rt_t *rt, const fota_token_t *t,
     }
 
     return NGX_BUSY;
+}
+
+
+ngx_uint_t
+ngx_http_fota_since(const struct timespec *from)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (now.tv_sec - from->tv_sec) * 1000000
+           + (now.tv_nsec - from->tv_nsec) / 1000;
 }
 
 

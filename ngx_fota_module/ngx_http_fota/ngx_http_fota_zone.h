@@ -110,6 +110,8 @@ extern const ngx_uint_t  ngx_http_fota_bounds[NGX_HTTP_FOTA_BUCKETS];
     (void) ngx_atomic_fetch_add(                                             \
         &(rt)->shm->counters[NGX_HTTP_FOTA_C_##name], 1)
 
+/* Microseconds since a time of CLOCK_MONOTONIC. */
+ngx_uint_t ngx_http_fota_since(const struct timespec *from);
 void ngx_http_fota_observe(ngx_http_fota_histogram_t *h, ngx_uint_t us);
 
 #endif /* NGX_HTTP_FOTA_ZONE_H */

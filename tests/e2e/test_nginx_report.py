@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -181,6 +182,26 @@ def test_a_fast_stop_keeps_what_waits(edge):
     edge.process.send_signal(signal.SIGQUIT)
     edge.process.wait(15)
     assert len(reports(edge)) == 1
+
+
+def test_an_answer_that_waits_for_its_reader_is_not_the_last():
+    """Refused at once, while the answers before it fill the socket."""
+    n = 400
+    bad = (b"POST /fota/v1/report HTTP/1.1\r\nHost: edge\r\n"
+           b"Content-Length: 1\r\n\r\n{")
+    with Edge(policy(), listen=" sndbuf=4k") as e, socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(20)
+        s.connect(("127.0.0.1", e.port))
+        sender = threading.Thread(target=s.sendall, args=(bad * n,))
+        sender.start()
+        time.sleep(1)
+        got = b""
+        while got.count(b"HTTP/1.1 400 ") < n:
+            more = s.recv(65536)
+            assert more, got.count(b"HTTP/1.1 400 ")
+            got += more
+        sender.join()
 
 
 def test_memory_acknowledges_before_the_disk():
