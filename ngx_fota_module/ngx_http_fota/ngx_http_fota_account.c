@@ -296,11 +296,24 @@ ngx_http_fota_range(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx)
 ngx_int_t
 ngx_http_fota_log_handler(ngx_http_request_t *r)
 {
-    ngx_uint_t             class;
+    ngx_uint_t             i, class;
     ngx_connection_t      *c;
     ngx_http_fota_rt_t    *rt;
     ngx_http_fota_ctx_t   *ctx;
     ngx_http_fota_done_t   done;
+
+    static const struct {
+        ngx_uint_t               status;
+        ngx_http_fota_counter_e  counter;
+    } ranges[] = {
+        { NGX_HTTP_PARTIAL_CONTENT, NGX_HTTP_FOTA_C_RANGE_206 },
+        { NGX_HTTP_OK, NGX_HTTP_FOTA_C_RANGE_200 },
+        { NGX_HTTP_NOT_MODIFIED, NGX_HTTP_FOTA_C_RANGE_304 },
+        { NGX_HTTP_NOT_FOUND, NGX_HTTP_FOTA_C_RANGE_404 },
+        { NGX_HTTP_PRECONDITION_FAILED, NGX_HTTP_FOTA_C_RANGE_412 },
+        { NGX_HTTP_RANGE_NOT_SATISFIABLE, NGX_HTTP_FOTA_C_RANGE_416 },
+        { 0, NGX_HTTP_FOTA_C_RANGE_OTHER }
+    };
 
     rt = ngx_http_fota_rt(r);
     if (rt == NULL) {
@@ -318,36 +331,13 @@ ngx_http_fota_log_handler(ngx_http_request_t *r)
     ngx_http_fota_progress(rt, ctx);
     ngx_http_fota_sent(r, ctx);
 
-    switch (r->headers_out.status) {
-
-    case NGX_HTTP_OK:
-        ngx_http_fota_count(rt, RANGE_200);
-        break;
-
-    case NGX_HTTP_PARTIAL_CONTENT:
-        ngx_http_fota_count(rt, RANGE_206);
-        break;
-
-    case NGX_HTTP_NOT_MODIFIED:
-        ngx_http_fota_count(rt, RANGE_304);
-        break;
-
-    case NGX_HTTP_NOT_FOUND:
-        ngx_http_fota_count(rt, RANGE_404);
-        break;
-
-    case NGX_HTTP_PRECONDITION_FAILED:
-        ngx_http_fota_count(rt, RANGE_412);
-        break;
-
-    case NGX_HTTP_RANGE_NOT_SATISFIABLE:
-        ngx_http_fota_count(rt, RANGE_416);
-        break;
-
-    default:
-        ngx_http_fota_count(rt, RANGE_OTHER);
-        break;
+    for (i = 0; ranges[i].status != 0; i++) {
+        if (ranges[i].status == r->headers_out.status) {
+            break;
+        }
     }
+
+    (void) ngx_atomic_fetch_add(&rt->shm->counters[ranges[i].counter], 1);
 
     if (r->headers_out.status != NGX_HTTP_OK
         && r->headers_out.status != NGX_HTTP_PARTIAL_CONTENT)

@@ -27,6 +27,8 @@ static ngx_int_t ngx_http_fota_filter_digest(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx);
 static ngx_int_t ngx_http_fota_filter_ranges(ngx_http_request_t *r,
     ngx_uint_t max);
+static u_char *ngx_http_fota_filter_number(u_char *p, u_char *end,
+    off_t size, off_t *out);
 static ngx_uint_t ngx_http_fota_if_range(ngx_http_request_t *r);
 
 
@@ -327,36 +329,13 @@ ngx_http_fota_filter_ranges(ngx_http_request_t *r, ngx_uint_t max)
 
     for (p = value->data + 6, end = value->data + value->len; p < end; p++) {
 
-        first = -1;
-        last = -1;
-
-        while (p < end && *p == ' ') { p++; }
-
-        if (p < end && *p >= '0' && *p <= '9') {
-            for (first = 0; p < end && *p >= '0' && *p <= '9'; p++) {
-                if (first < size) {
-                    first = first * 10 + (*p - '0');
-                }
-            }
-        }
-
-        while (p < end && *p == ' ') { p++; }
+        p = ngx_http_fota_filter_number(p, end, size, &first);
 
         if (p == end || *p++ != '-') {
             return NGX_OK;
         }
 
-        while (p < end && *p == ' ') { p++; }
-
-        if (p < end && *p >= '0' && *p <= '9') {
-            for (last = 0; p < end && *p >= '0' && *p <= '9'; p++) {
-                if (last < size) {
-                    last = last * 10 + (*p - '0');
-                }
-            }
-        }
-
-        while (p < end && *p == ' ') { p++; }
+        p = ngx_http_fota_filter_number(p, end, size, &last);
 
         if (p < end && *p != ',') {
             return NGX_OK;
@@ -405,6 +384,27 @@ refused:
     ngx_http_clear_content_length(r);
 
     return NGX_HTTP_RANGE_NOT_SATISFIABLE;
+}
+
+
+/* Between spaces; -1 when there is none, and about size when over it. */
+
+static u_char *
+ngx_http_fota_filter_number(u_char *p, u_char *end, off_t size, off_t *out)
+{
+    while (p < end && *p == ' ') { p++; }
+
+    *out = (p < end && *p >= '0' && *p <= '9') ? 0 : -1;
+
+    for ( /* void */ ; p < end && *p >= '0' && *p <= '9'; p++) {
+        if (*out < size) {
+            *out = *out * 10 + (*p - '0');
+        }
+    }
+
+    while (p < end && *p == ' ') { p++; }
+
+    return p;
 }
 
 

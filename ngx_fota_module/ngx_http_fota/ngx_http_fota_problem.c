@@ -9,9 +9,16 @@
 #include "ngx_http_fota.h"
 
 
-static const char *ngx_http_fota_title(ngx_uint_t status);
+typedef struct {
+    ngx_uint_t                status;
+    ngx_http_fota_counter_e   counter;
+    const char               *title;
+} ngx_http_fota_status_t;
+
+
+static const ngx_http_fota_status_t *ngx_http_fota_status(ngx_uint_t status);
 static void ngx_http_fota_count_problem(ngx_http_request_t *r,
-    ngx_uint_t status);
+    ngx_http_fota_counter_e counter);
 
 
 ngx_int_t
@@ -86,15 +93,17 @@ ngx_int_t
 ngx_http_fota_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char *code, const char *field, const char *detail)
 {
-    uint8_t     text[1536];
-    fota_buf_t  out;
+    uint8_t                        text[1536];
+    fota_buf_t                     out;
+    const ngx_http_fota_status_t  *known;
 
-    ngx_http_fota_count_problem(r, status);
+    known = ngx_http_fota_status(status);
+    ngx_http_fota_count_problem(r, known->counter);
 
     fota_buf_fixed(&out, text, sizeof(text));
 
-    if (fota_answer_problem(&out, (int) status, code,
-                            ngx_http_fota_title(status), field, detail)
+    if (fota_answer_problem(&out, (int) status, code, known->title, field,
+                            detail)
         != FOTA_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -142,46 +151,39 @@ ngx_http_fota_not_allowed(ngx_http_request_t *r, const char *methods)
 }
 
 
-static const char *
-ngx_http_fota_title(ngx_uint_t status)
+static const ngx_http_fota_status_t *
+ngx_http_fota_status(ngx_uint_t status)
 {
-    switch (status) {
+    ngx_uint_t  i;
 
-    case NGX_HTTP_BAD_REQUEST:
-        return "Bad request";
+    static const ngx_http_fota_status_t  known[] = {
+        { NGX_HTTP_BAD_REQUEST, NGX_HTTP_FOTA_C_CHECK_400, "Bad request" },
+        { NGX_HTTP_UNAUTHORIZED, NGX_HTTP_FOTA_C_CHECK_401, "Unauthorized" },
+        { NGX_HTTP_FORBIDDEN, NGX_HTTP_FOTA_C_CHECK_403, "Forbidden" },
+        { NGX_HTTP_NOT_FOUND, NGX_HTTP_FOTA_C_CHECK_404, "Not found" },
+        { NGX_HTTP_NOT_ALLOWED, NGX_HTTP_FOTA_C_CHECK_OTHER,
+          "Method not allowed" },
+        { 410, NGX_HTTP_FOTA_C_CHECK_OTHER, "Gone" },
+        { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, NGX_HTTP_FOTA_C_CHECK_413,
+          "Content too large" },
+        { NGX_HTTP_TOO_MANY_REQUESTS, NGX_HTTP_FOTA_C_CHECK_OTHER,
+          "Too many requests" },
+        { NGX_HTTP_SERVICE_UNAVAILABLE, NGX_HTTP_FOTA_C_CHECK_503,
+          "Service unavailable" },
+        { 0, NGX_HTTP_FOTA_C_CHECK_OTHER, "Internal error" }
+    };
 
-    case NGX_HTTP_UNAUTHORIZED:
-        return "Unauthorized";
-
-    case NGX_HTTP_FORBIDDEN:
-        return "Forbidden";
-
-    case NGX_HTTP_NOT_FOUND:
-        return "Not found";
-
-    case NGX_HTTP_NOT_ALLOWED:
-        return "Method not allowed";
-
-    case 410:
-        return "Gone";
-
-    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        return "Content too large";
-
-    case NGX_HTTP_TOO_MANY_REQUESTS:
-        return "Too many requests";
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return "Service unavailable";
-
-    default:
-        return "Internal error";
+    for (i = 0; known[i].status != 0 && known[i].status != status; i++) {
+        /* void */
     }
+
+    return &known[i];
 }
 
 
 static void
-ngx_http_fota_count_problem(ngx_http_request_t *r, ngx_uint_t status)
+ngx_http_fota_count_problem(ngx_http_request_t *r,
+    ngx_http_fota_counter_e counter)
 {
     ngx_http_fota_rt_t        *rt;
     ngx_http_fota_loc_conf_t  *lcf;
@@ -193,38 +195,8 @@ ngx_http_fota_count_problem(ngx_http_request_t *r, ngx_uint_t status)
     }
 
     rt = ngx_http_fota_rt(r);
-    if (rt == NULL) {
-        return;
-    }
 
-    switch (status) {
-
-    case NGX_HTTP_BAD_REQUEST:
-        ngx_http_fota_count(rt, CHECK_400);
-        break;
-
-    case NGX_HTTP_UNAUTHORIZED:
-        ngx_http_fota_count(rt, CHECK_401);
-        break;
-
-    case NGX_HTTP_FORBIDDEN:
-        ngx_http_fota_count(rt, CHECK_403);
-        break;
-
-    case NGX_HTTP_NOT_FOUND:
-        ngx_http_fota_count(rt, CHECK_404);
-        break;
-
-    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        ngx_http_fota_count(rt, CHECK_413);
-        break;
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        ngx_http_fota_count(rt, CHECK_503);
-        break;
-
-    default:
-        ngx_http_fota_count(rt, CHECK_OTHER);
-        break;
+    if (rt != NULL) {
+        (void) ngx_atomic_fetch_add(&rt->shm->counters[counter], 1);
     }
 }

@@ -21,9 +21,12 @@ static int ngx_http_fota_token_verify(ngx_http_request_t *r,
     ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt, fota_str_t text,
     int policy, fota_token_ctx_t *tc, uint8_t cert[32]);
 static fota_str_t ngx_http_fota_token_text(ngx_http_request_t *r);
+static ngx_int_t ngx_http_fota_token_wrong(ngx_http_request_t *r,
+    ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt, int rc);
 static ngx_int_t ngx_http_fota_token_refuse(ngx_http_request_t *r,
-    ngx_http_fota_ctx_t *ctx, ngx_uint_t status, const char *error,
-    const char *header, const char *detail);
+    ngx_http_fota_ctx_t *ctx, ngx_http_fota_rt_t *rt,
+    ngx_http_fota_counter_e counter, ngx_uint_t status, const char *error,
+    const char *detail);
 
 
 /*
@@ -114,19 +117,15 @@ ngx_http_fota_token_handler(ngx_http_request_t *r)
             return NGX_DECLINED;
         }
 
-        ngx_http_fota_count(rt, TOKEN_MISSING);
-
-        rc = ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
-                                        "missing", "FOTA",
+        rc = ngx_http_fota_token_refuse(r, ctx, rt,
+                                        NGX_HTTP_FOTA_C_TOKEN_MISSING,
+                                        NGX_HTTP_UNAUTHORIZED, "missing",
                                         "a download token is needed");
 
     } else if (ngx_http_fota_uri_hash(r, ctx) != NGX_OK) {
-
-        ngx_http_fota_count(rt, TOKEN_MALFORMED);
-
-        rc = ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                        "malformed",
-                                        "FOTA error=\"malformed\"",
+        rc = ngx_http_fota_token_refuse(r, ctx, rt,
+                                        NGX_HTTP_FOTA_C_TOKEN_MALFORMED,
+                                        NGX_HTTP_FORBIDDEN, "malformed",
                                         "the address names no artifact");
 
     } else {
@@ -200,72 +199,23 @@ ngx_http_fota_token_check(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
         ngx_http_fota_end(rt);
     }
 
-    switch (rc) {
-
-    case FOTA_OK:
-        break;
-
-    case FOTA_INVALID:
+    if (rc == FOTA_INVALID) {
         ngx_memzero(t, sizeof(fota_token_t));
-        ngx_http_fota_count(rt, TOKEN_MALFORMED);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                          "malformed",
-                                          "FOTA error=\"malformed\"",
-                                          "the token cannot be read");
+    }
 
-    case FOTA_UNKNOWN_KEY:
-        ngx_http_fota_count(rt, TOKEN_UNKNOWN_KID);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
-                                          "unknown_kid",
-                                          "FOTA error=\"unknown_kid\"",
-                                          "the token's key is not known; "
-                                          "check again for a new one");
-
-    case FOTA_EXPIRED:
-        ngx_http_fota_count(rt, TOKEN_EXPIRED);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
-                                          "expired",
-                                          "FOTA error=\"expired\"",
-                                          "check again for a new token");
-
-    case FOTA_SCOPE:
-        ngx_http_fota_count(rt, TOKEN_SCOPE);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                          "scope", "FOTA error=\"scope\"",
-                                          "the token is for other nodes");
-
-    case FOTA_BINDING:
-
-        if (!(t->flags & FOTA_TOKEN_F_IP)
-            || ((t->flags & FOTA_TOKEN_F_CERT) && tc.cert == NULL))
-        {
-            ngx_http_fota_count(rt, TOKEN_CERT);
-            return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN,
-                                              "cert", "FOTA error=\"cert\"",
-                                              "the token is bound to another "
-                                              "certificate");
-        }
-
-        ngx_http_fota_count(rt, TOKEN_IP);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN, "ip",
-                                          "FOTA error=\"ip\"",
+    if (rc == FOTA_BINDING
+        && (!(t->flags & FOTA_TOKEN_F_IP)
+            || ((t->flags & FOTA_TOKEN_F_CERT) && tc.cert == NULL)))
+    {
+        return ngx_http_fota_token_refuse(r, ctx, rt,
+                                          NGX_HTTP_FOTA_C_TOKEN_CERT,
+                                          NGX_HTTP_FORBIDDEN, "cert",
                                           "the token is bound to another "
-                                          "address");
+                                          "certificate");
+    }
 
-    case FOTA_FORGED:
-        ngx_http_fota_count(rt, TOKEN_MAC);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN, "mac",
-                                          "FOTA error=\"mac\"",
-                                          "the token does not verify");
-
-    case FOTA_REVOKED:
-        ngx_http_fota_count(rt, TOKEN_REVOKED);
-        return ngx_http_fota_token_refuse(r, ctx, 410, "revoked",
-                                          "FOTA error=\"revoked\"",
-                                          "the token was revoked");
-
-    default:
-        return ngx_http_fota_no_policy(r, rc);
+    if (rc != FOTA_OK) {
+        return ngx_http_fota_token_wrong(r, ctx, rt, rc);
     }
 
     if (!(t->flags & FOTA_TOKEN_F_ONCE)) {
@@ -278,9 +228,9 @@ ngx_http_fota_token_check(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
         return NGX_DECLINED;
 
     case NGX_DECLINED:
-        ngx_http_fota_count(rt, TOKEN_USED);
-        return ngx_http_fota_token_refuse(r, ctx, NGX_HTTP_FORBIDDEN, "used",
-                                          "FOTA error=\"used\"",
+        return ngx_http_fota_token_refuse(r, ctx, rt,
+                                          NGX_HTTP_FOTA_C_TOKEN_USED,
+                                          NGX_HTTP_FORBIDDEN, "used",
                                           "the token was good once");
 
     default:
@@ -388,17 +338,74 @@ ngx_http_fota_token_text(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_fota_token_refuse(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
-    ngx_uint_t status, const char *error, const char *header,
-    const char *detail)
+ngx_http_fota_token_wrong(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_http_fota_rt_t *rt, int rc)
 {
+    ngx_uint_t  i;
+
+    static const struct {
+        int                       rc;
+        ngx_http_fota_counter_e   counter;
+        ngx_uint_t                status;
+        const char               *error;
+        const char               *detail;
+    } wrong[] = {
+        { FOTA_INVALID, NGX_HTTP_FOTA_C_TOKEN_MALFORMED,
+          NGX_HTTP_FORBIDDEN, "malformed", "the token cannot be read" },
+        { FOTA_UNKNOWN_KEY, NGX_HTTP_FOTA_C_TOKEN_UNKNOWN_KID,
+          NGX_HTTP_UNAUTHORIZED, "unknown_kid",
+          "the token's key is not known; check again for a new one" },
+        { FOTA_EXPIRED, NGX_HTTP_FOTA_C_TOKEN_EXPIRED,
+          NGX_HTTP_UNAUTHORIZED, "expired", "check again for a new token" },
+        { FOTA_SCOPE, NGX_HTTP_FOTA_C_TOKEN_SCOPE,
+          NGX_HTTP_FORBIDDEN, "scope", "the token is for other nodes" },
+        { FOTA_BINDING, NGX_HTTP_FOTA_C_TOKEN_IP,
+          NGX_HTTP_FORBIDDEN, "ip",
+          "the token is bound to another address" },
+        { FOTA_FORGED, NGX_HTTP_FOTA_C_TOKEN_MAC,
+          NGX_HTTP_FORBIDDEN, "mac", "the token does not verify" },
+        { FOTA_REVOKED, NGX_HTTP_FOTA_C_TOKEN_REVOKED,
+          410, "revoked", "the token was revoked" }
+    };
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (wrong[i].rc == rc) {
+            return ngx_http_fota_token_refuse(r, ctx, rt, wrong[i].counter,
+                                              wrong[i].status,
+                                              wrong[i].error,
+                                              wrong[i].detail);
+        }
+    }
+
+    return ngx_http_fota_no_policy(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_fota_token_refuse(ngx_http_request_t *r, ngx_http_fota_ctx_t *ctx,
+    ngx_http_fota_rt_t *rt, ngx_http_fota_counter_e counter,
+    ngx_uint_t status, const char *error, const char *detail)
+{
+    u_char                    *p, *header;
     ngx_list_part_t           *part;
     ngx_http_core_loc_conf_t  *clcf;
 
+    (void) ngx_atomic_fetch_add(&rt->shm->counters[counter], 1);
+
     ctx->token_error = error;
 
-    if (ngx_http_fota_header(r, "WWW-Authenticate", header,
-                             ngx_strlen(header))
+    header = ngx_pnalloc(r->pool, sizeof("FOTA error=\"\"")
+                                  + ngx_strlen(error));
+    if (header == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = (counter == NGX_HTTP_FOTA_C_TOKEN_MISSING)
+        ? ngx_cpymem(header, "FOTA", 4)
+        : ngx_sprintf(header, "FOTA error=\"%s\"", error);
+
+    if (ngx_http_fota_header(r, "WWW-Authenticate", (char *) header,
+                             p - header)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -182,7 +182,7 @@ def said_codes():
     for name, at in (("ngx_http_fota_problem", 2),
                      ("ngx_http_fota_problem_retry", 2),
                      ("ngx_http_fota_case_fail", 2),
-                     ("ngx_http_fota_token_refuse", 3)):
+                     ("ngx_http_fota_token_refuse", 5)):
         for args in arguments(text, name):
             code = args[at]
             if code.startswith('"'):
@@ -191,8 +191,12 @@ def said_codes():
                                               else None), code.strip('"'))
             else:
                 # Handed through, and declarations.
-                assert re.search(r"^(c->)?(code|error)$|const char \*",
-                                 code), args
+                assert re.search(r"^(c->|wrong\[i\]\.)?(code|error)$|"
+                                 r"const char \*", code), args
+    for status, code in re.findall(
+            r"NGX_HTTP_FOTA_C_TOKEN_\w+,\s*(?:NGX_HTTP_)?(\w+), \"(\w+)\",",
+            text):
+        yield STATUS.get(status) or int(status), code
 
 
 def test_codes_are_those_of_the_program(spec, witness):
@@ -245,8 +249,8 @@ def test_members_are_those_of_the_program(spec):
                 yield from everything(sub)
 
     read = source("fota_core/fota_request.c")
-    found = set(re.findall(r'\(root, "(\w+)"', read)) | set(
-        re.findall(r'fota_json_get\(v, "(\w+)"', read))
+    found = set(re.findall(r'fota_req_\w+\(&q, "(\w+)"', read)) | set(
+        re.findall(r'fota_req_get\(q, (?:q->root|v), "(\w+)"', read))
     assert found == (set(names(parts["CheckRequest"]))
                      | set(names(parts["ReportRequest"])))
 
@@ -255,7 +259,7 @@ def test_members_are_those_of_the_program(spec):
     get = spec["paths"]["/fota/v1/check"]["get"]
     known = {resolved(spec, p)["name"] for p in get["parameters"]}
     assert found - {"true", "false"} == known - {"attrs"} | {"attr."}
-    found = set(re.findall(r'ngx_http_arg\(c->request, \(u_char \*\) "(\w+)"',
+    found = set(re.findall(r'ngx_http_fota_explain_arg\(c, "(\w+)"',
                            source("ngx_http_fota/ngx_http_fota_explain.c")))
     get = spec["paths"]["/fota/v1/explain"]["get"]
     assert found == {resolved(spec, p)["name"]
