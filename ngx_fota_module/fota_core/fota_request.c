@@ -19,22 +19,30 @@ static const char *const  fota_report_states[] = {
 };
 
 
-static int fota_req_parse(fota_mem_t *mem, fota_str_t body,
-    fota_json_t **root, fota_field_error_t *err);
-static int fota_req_text(const fota_json_t *root, const char *field,
-    size_t max, fota_str_t *out, fota_field_error_t *err);
-static int fota_req_bool(const fota_json_t *root, const char *field,
-    bool *out, fota_field_error_t *err);
-static int fota_req_uint(const fota_json_t *root, const char *field,
-    uint64_t max, uint64_t *out, fota_field_error_t *err);
-static int fota_req_attrs(fota_mem_t *mem, const fota_json_t *root,
-    fota_attr_t **attrs, size_t *nattrs, fota_field_error_t *err);
-static int fota_req_avoid(const fota_json_t *root, fota_check_req_t *req,
+/* A body being read; the first error stays, and then nothing is read. */
+
+typedef struct {
+    fota_mem_t          *mem;
+    fota_json_t         *root;
+    fota_field_error_t  *err;
+    int                  rc;
+} fota_req_t;
+
+
+static void fota_req_parse(fota_req_t *q, fota_mem_t *mem, fota_str_t body,
     fota_field_error_t *err);
-static int fota_req_error(const fota_json_t *root, fota_report_req_t *req,
-    fota_field_error_t *err);
-static int fota_req_numbers(const fota_json_t *root, fota_report_req_t *req,
-    fota_field_error_t *err);
+static const fota_json_t *fota_req_get(fota_req_t *q,
+    const fota_json_t *from, const char *name, const char *field,
+    fota_json_type_e type, const char *must);
+static void fota_req_text(fota_req_t *q, const char *field, size_t max,
+    fota_str_t *out);
+static bool fota_req_bool(fota_req_t *q, const char *field, bool otherwise);
+static uint64_t fota_req_uint(fota_req_t *q, const char *field, uint64_t max,
+    uint64_t otherwise);
+static void fota_req_attrs(fota_req_t *q, fota_attr_t **attrs,
+    size_t *nattrs);
+static void fota_req_avoid(fota_req_t *q, fota_check_req_t *req);
+static void fota_req_error(fota_req_t *q, fota_report_req_t *req);
 
 
 const char *
@@ -59,127 +67,130 @@ fota_report_state_parse(fota_str_t s)
 }
 
 
-static int
-fota_req_parse(fota_mem_t *mem, fota_str_t body, fota_json_t **root,
+static void
+fota_req_parse(fota_req_t *q, fota_mem_t *mem, fota_str_t body,
     fota_field_error_t *err)
 {
-    int                rc;
     fota_json_error_t  je;
+
+    q->mem = mem;
+    q->root = NULL;
+    q->err = err;
 
     if (body.len > FOTA_BODY_MAX) {
         fota_field_error(err, "body", "is %zu bytes long; the limit is %d",
                          body.len, FOTA_BODY_MAX);
-        return FOTA_LIMIT;
+        q->rc = FOTA_LIMIT;
+        return;
     }
 
     je.offset = 0;
     je.reason = "is not JSON";
 
-    rc = fota_json_parse(mem, body, FOTA_REQUEST_NODES_MAX, root, &je);
+    q->rc = fota_json_parse(mem, body, FOTA_REQUEST_NODES_MAX, &q->root, &je);
 
-    if (rc == FOTA_NOMEM) {
-        return rc;
-    }
-
-    if (rc != FOTA_OK) {
-        fota_field_error(err, "body", "%s at byte %zu", je.reason, je.offset);
-        return rc;
-    }
-
-    if ((*root)->type != FOTA_JSON_OBJECT) {
+    if (q->rc == FOTA_OK && q->root->type != FOTA_JSON_OBJECT) {
         fota_field_error(err, "body", "must be a JSON object");
-        return FOTA_INVALID;
+        q->rc = FOTA_INVALID;
+
+    } else if (q->rc != FOTA_OK && q->rc != FOTA_NOMEM) {
+        fota_field_error(err, "body", "%s at byte %zu", je.reason, je.offset);
+    }
+}
+
+
+/* NULL when it is null or absent, and after an error. */
+
+static const fota_json_t *
+fota_req_get(fota_req_t *q, const fota_json_t *from, const char *name,
+    const char *field, fota_json_type_e type, const char *must)
+{
+    const fota_json_t  *v;
+
+    if (q->rc != FOTA_OK) {
+        return NULL;
     }
 
-    return FOTA_OK;
+    v = fota_json_get(from, name);
+
+    if (v == NULL || v->type == FOTA_JSON_NULL) {
+        return NULL;
+    }
+
+    if (v->type != type) {
+        fota_field_error(q->err, field, "must be %s", must);
+        q->rc = FOTA_INVALID;
+        return NULL;
+    }
+
+    return v;
 }
 
 
 /* A name of 1..max bytes; null and absence leave out as it is. */
 
-static int
-fota_req_text(const fota_json_t *root, const char *field, size_t max,
-    fota_str_t *out, fota_field_error_t *err)
+static void
+fota_req_text(fota_req_t *q, const char *field, size_t max, fota_str_t *out)
 {
     const fota_json_t  *v;
 
-    v = fota_json_get(root, field);
+    v = fota_req_get(q, q->root, field, field, FOTA_JSON_STRING, "a string");
 
-    if (v == NULL || v->type == FOTA_JSON_NULL) {
-        return FOTA_OK;
+    if (v != NULL) {
+        *out = v->str;
+
+        if (max != 0) {
+            q->rc = fota_field_name(field, v->str, max, q->err);
+        }
     }
-
-    if (v->type != FOTA_JSON_STRING) {
-        fota_field_error(err, field, "must be a string");
-        return FOTA_INVALID;
-    }
-
-    *out = v->str;
-
-    return (max == 0) ? FOTA_OK : fota_field_name(field, v->str, max, err);
 }
 
 
-static int
-fota_req_bool(const fota_json_t *root, const char *field, bool *out,
-    fota_field_error_t *err)
+static bool
+fota_req_bool(fota_req_t *q, const char *field, bool otherwise)
 {
     const fota_json_t  *v;
 
-    v = fota_json_get(root, field);
+    v = fota_req_get(q, q->root, field, field, FOTA_JSON_BOOL,
+                     "true or false");
 
-    if (v == NULL || v->type == FOTA_JSON_NULL) {
-        return FOTA_OK;
-    }
-
-    if (v->type != FOTA_JSON_BOOL) {
-        fota_field_error(err, field, "must be true or false");
-        return FOTA_INVALID;
-    }
-
-    *out = v->boolean;
-
-    return FOTA_OK;
+    return (v == NULL) ? otherwise : v->boolean;
 }
 
 
-static int
-fota_req_uint(const fota_json_t *root, const char *field, uint64_t max,
-    uint64_t *out, fota_field_error_t *err)
+static uint64_t
+fota_req_uint(fota_req_t *q, const char *field, uint64_t max,
+    uint64_t otherwise)
 {
     int64_t             n;
     const fota_json_t  *v;
 
-    v = fota_json_get(root, field);
+    v = fota_req_get(q, q->root, field, field, FOTA_JSON_NUMBER,
+                     "a whole number from 0");
 
-    if (v == NULL || v->type == FOTA_JSON_NULL) {
-        return FOTA_OK;
+    if (v == NULL) {
+        return otherwise;
     }
 
-    if (v->type != FOTA_JSON_NUMBER || fota_json_int(v, &n) != FOTA_OK
-        || n < 0)
-    {
-        fota_field_error(err, field, "must be a whole number from 0");
-        return FOTA_INVALID;
+    if (fota_json_int(v, &n) != FOTA_OK || n < 0) {
+        fota_field_error(q->err, field, "must be a whole number from 0");
+        q->rc = FOTA_INVALID;
+        return otherwise;
     }
 
     if ((uint64_t) n > max) {
-        fota_field_error(err, field, "is %lld; the limit is %llu",
+        fota_field_error(q->err, field, "is %lld; the limit is %llu",
                          (long long) n, (unsigned long long) max);
-        return FOTA_LIMIT;
+        q->rc = FOTA_LIMIT;
     }
 
-    *out = (uint64_t) n;
-
-    return FOTA_OK;
+    return (uint64_t) n;
 }
 
 
-static int
-fota_req_attrs(fota_mem_t *mem, const fota_json_t *root, fota_attr_t **attrs,
-    size_t *nattrs, fota_field_error_t *err)
+static void
+fota_req_attrs(fota_req_t *q, fota_attr_t **attrs, size_t *nattrs)
 {
-    int                 rc;
     size_t              n;
     fota_str_t          value;
     fota_attr_t        *list;
@@ -188,27 +199,24 @@ fota_req_attrs(fota_mem_t *mem, const fota_json_t *root, fota_attr_t **attrs,
     static const fota_str_t  yes = fota_string("true");
     static const fota_str_t  no = fota_string("false");
 
-    v = fota_json_get(root, "attrs");
-
-    if (v == NULL || v->type == FOTA_JSON_NULL) {
-        return FOTA_OK;
-    }
-
-    if (v->type != FOTA_JSON_OBJECT) {
-        fota_field_error(err, "attrs", "must be an object");
-        return FOTA_INVALID;
+    v = fota_req_get(q, q->root, "attrs", "attrs", FOTA_JSON_OBJECT,
+                     "an object");
+    if (v == NULL) {
+        return;
     }
 
     if (v->count > FOTA_ATTRS_MAX) {
-        fota_field_error(err, "attrs", "has %u entries; the limit is %d",
+        fota_field_error(q->err, "attrs", "has %u entries; the limit is %d",
                          (unsigned) v->count, FOTA_ATTRS_MAX);
-        return FOTA_LIMIT;
+        q->rc = FOTA_LIMIT;
+        return;
     }
 
-    list = fota_calloc(mem, v->count, sizeof(fota_attr_t));
+    list = fota_calloc(q->mem, v->count, sizeof(fota_attr_t));
 
     if (list == NULL) {
-        return FOTA_NOMEM;
+        q->rc = FOTA_NOMEM;
+        return;
     }
 
     n = 0;
@@ -231,15 +239,16 @@ fota_req_attrs(fota_mem_t *mem, const fota_json_t *root, fota_attr_t **attrs,
             continue;
 
         default:
-            fota_field_error_named(err, "attrs.", a->name, "must be a string,"
-                                   " a number, true or false");
-            return FOTA_INVALID;
+            fota_field_error_named(q->err, "attrs.", a->name, "must be a "
+                                   "string, a number, true or false");
+            q->rc = FOTA_INVALID;
+            return;
         }
 
-        rc = fota_field_attr(n, a->name, value, err);
+        q->rc = fota_field_attr(n, a->name, value, q->err);
 
-        if (rc != FOTA_OK) {
-            return rc;
+        if (q->rc != FOTA_OK) {
+            return;
         }
 
         list[n].name = a->name;
@@ -249,43 +258,29 @@ fota_req_attrs(fota_mem_t *mem, const fota_json_t *root, fota_attr_t **attrs,
 
     *attrs = list;
     *nattrs = n;
-
-    return FOTA_OK;
 }
 
 
-static int
-fota_req_avoid(const fota_json_t *root, fota_check_req_t *req,
-    fota_field_error_t *err)
+static void
+fota_req_avoid(fota_req_t *q, fota_check_req_t *req)
 {
-    int                 rc;
     const fota_json_t  *v, *a;
 
-    v = fota_json_get(root, "avoid");
-
-    if (v == NULL || v->type == FOTA_JSON_NULL) {
-        return FOTA_OK;
+    v = fota_req_get(q, q->root, "avoid", "avoid", FOTA_JSON_ARRAY,
+                     "an array of names of nodes");
+    if (v == NULL) {
+        return;
     }
 
-    if (v->type != FOTA_JSON_ARRAY) {
-        fota_field_error(err, "avoid", "must be an array of names of nodes");
-        return FOTA_INVALID;
-    }
-
-    for (a = v->child; a != NULL; a = a->next) {
+    for (a = v->child; a != NULL && q->rc == FOTA_OK; a = a->next) {
         if (a->type != FOTA_JSON_STRING) {
-            fota_field_error(err, "avoid", "must hold strings only");
-            return FOTA_INVALID;
+            fota_field_error(q->err, "avoid", "must hold strings only");
+            q->rc = FOTA_INVALID;
+            return;
         }
 
-        rc = fota_check_req_avoid(req, a->str, err);
-
-        if (rc != FOTA_OK) {
-            return rc;
-        }
+        q->rc = fota_check_req_avoid(req, a->str, q->err);
     }
-
-    return FOTA_OK;
 }
 
 
@@ -293,153 +288,84 @@ int
 fota_check_req_json(fota_mem_t *mem, fota_str_t body, fota_check_req_t *req,
     fota_field_error_t *err)
 {
-    int           rc;
-    bool          delta;
-    fota_str_t    kind = fota_null_str;
-    fota_json_t  *root;
+    fota_str_t  kind = fota_null_str;
+    fota_req_t  q;
 
     fota_check_req_clear(req);
 
-    delta = true;
+    fota_req_parse(&q, mem, body, err);
+    fota_req_text(&q, "tenant", FOTA_NAME_MAX, &req->tenant);
+    fota_req_text(&q, "product", FOTA_NAME_MAX, &req->product);
+    fota_req_text(&q, "device", FOTA_ID_MAX, &req->device);
+    fota_req_text(&q, "version", 0, &req->version);
 
-    if ((rc = fota_req_parse(mem, body, &root, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "tenant", FOTA_NAME_MAX, &req->tenant,
-                               err)) != FOTA_OK
-        || (rc = fota_req_text(root, "product", FOTA_NAME_MAX, &req->product,
-                               err)) != FOTA_OK
-        || (rc = fota_req_text(root, "device", FOTA_ID_MAX, &req->device,
-                               err)) != FOTA_OK
-        || (rc = fota_req_text(root, "version", 0, &req->version, err))
-           != FOTA_OK
-        || (rc = fota_field_version(req->version, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "tz", 0, &req->tz, err)) != FOTA_OK
-        || (rc = fota_field_tz(req->tz, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "kind", 0, &kind, err)) != FOTA_OK
-        || (rc = fota_req_bool(root, "delta", &delta, err)) != FOTA_OK
-        || (rc = fota_req_avoid(root, req, err)) != FOTA_OK
-        || (rc = fota_req_attrs(mem, root, &req->attrs, &req->nattrs, err))
-           != FOTA_OK)
-    {
-        return rc;
+    if (q.rc == FOTA_OK) {
+        q.rc = fota_field_version(req->version, err);
     }
 
-    req->no_delta = !delta;
+    fota_req_text(&q, "tz", 0, &req->tz);
 
-    if (kind.data != NULL) {
-        rc = fota_field_kind(kind, &req->kind, err);
-
-        if (rc != FOTA_OK) {
-            return rc;
-        }
+    if (q.rc == FOTA_OK) {
+        q.rc = fota_field_tz(req->tz, err);
     }
 
-    return fota_field_required(req->tenant, req->product, req->device, err);
+    fota_req_text(&q, "kind", 0, &kind);
+    req->no_delta = !fota_req_bool(&q, "delta", true);
+    fota_req_avoid(&q, req);
+    fota_req_attrs(&q, &req->attrs, &req->nattrs);
+
+    if (q.rc == FOTA_OK && kind.data != NULL) {
+        q.rc = fota_field_kind(kind, &req->kind, err);
+    }
+
+    return (q.rc != FOTA_OK)
+           ? q.rc
+           : fota_field_required(req->tenant, req->product, req->device, err);
 }
 
 
-static int
-fota_req_error(const fota_json_t *root, fota_report_req_t *req,
-    fota_field_error_t *err)
+static void
+fota_req_error(fota_req_t *q, fota_report_req_t *req)
 {
-    int                 rc;
     const fota_json_t  *v, *code, *text;
 
-    v = fota_json_get(root, "error");
-
-    if (v == NULL || v->type == FOTA_JSON_NULL) {
-        return FOTA_OK;
-    }
-
-    if (v->type != FOTA_JSON_OBJECT) {
-        fota_field_error(err, "error", "must be an object");
-        return FOTA_INVALID;
+    v = fota_req_get(q, q->root, "error", "error", FOTA_JSON_OBJECT,
+                     "an object");
+    if (v == NULL) {
+        return;
     }
 
     code = fota_json_get(v, "code");
 
-    if (code != NULL && code->type != FOTA_JSON_NULL) {
-        /* Many devices have numbers for errors. */
-        if (code->type != FOTA_JSON_STRING && code->type != FOTA_JSON_NUMBER) {
-            fota_field_error(err, "error.code", "must be a string");
-            return FOTA_INVALID;
-        }
+    /* Many devices have numbers for errors. */
+
+    if (code == NULL || code->type != FOTA_JSON_NUMBER) {
+        code = fota_req_get(q, v, "code", "error.code", FOTA_JSON_STRING,
+                            "a string");
+    }
+
+    if (code != NULL) {
+        req->error_code = code->str;
 
         if (code->str.len != 0) {
-            rc = fota_field_name("error.code", code->str, FOTA_ERROR_CODE_MAX,
-                                 err);
-
-            if (rc != FOTA_OK) {
-                return rc;
-            }
+            q->rc = fota_field_name("error.code", code->str,
+                                    FOTA_ERROR_CODE_MAX, q->err);
         }
-
-        req->error_code = code->str;
     }
 
-    text = fota_json_get(v, "text");
+    text = fota_req_get(q, v, "text", "error.text", FOTA_JSON_STRING,
+                        "a string");
 
-    if (text != NULL && text->type != FOTA_JSON_NULL) {
-        if (text->type != FOTA_JSON_STRING) {
-            fota_field_error(err, "error.text", "must be a string");
-            return FOTA_INVALID;
-        }
+    if (text != NULL) {
+        req->error_text = text->str;
 
         if (text->str.len > FOTA_ERROR_TEXT_MAX) {
-            fota_field_error(err, "error.text", "is %zu bytes long; the limit"
-                             " is %d", text->str.len, FOTA_ERROR_TEXT_MAX);
-            return FOTA_LIMIT;
+            fota_field_error(q->err, "error.text", "is %zu bytes long; the "
+                             "limit is %d", text->str.len,
+                             FOTA_ERROR_TEXT_MAX);
+            q->rc = FOTA_LIMIT;
         }
-
-        req->error_text = text->str;
     }
-
-    return FOTA_OK;
-}
-
-
-static int
-fota_req_numbers(const fota_json_t *root, fota_report_req_t *req,
-    fota_field_error_t *err)
-{
-    int       rc;
-    uint64_t  rollout, attempt, seq, progress;
-
-    rollout = 0;
-    attempt = 1;
-    seq = 0;
-    progress = 0;
-
-    if ((rc = fota_req_uint(root, "rollout", UINT32_MAX, &rollout, err))
-        != FOTA_OK
-        || (rc = fota_req_uint(root, "attempt", UINT16_MAX, &attempt, err))
-           != FOTA_OK
-        || (rc = fota_req_uint(root, "seq", UINT32_MAX, &seq, err)) != FOTA_OK
-        || (rc = fota_req_uint(root, "progress", 100, &progress, err))
-           != FOTA_OK
-        || (rc = fota_req_uint(root, "bytes", INT64_MAX, &req->bytes, err))
-           != FOTA_OK
-        || (rc = fota_req_uint(root, "ms", INT64_MAX, &req->ms, err))
-           != FOTA_OK)
-    {
-        return rc;
-    }
-
-    if (rollout == 0) {
-        fota_field_error(err, "rollout", "is required and above 0");
-        return FOTA_INVALID;
-    }
-
-    if (attempt == 0) {
-        fota_field_error(err, "attempt", "counts from 1");
-        return FOTA_INVALID;
-    }
-
-    req->rollout = (uint32_t) rollout;
-    req->attempt = (uint16_t) attempt;
-    req->seq = (uint32_t) seq;
-    req->progress = (uint8_t) progress;
-
-    return FOTA_OK;
 }
 
 
@@ -447,11 +373,10 @@ int
 fota_report_req_json(fota_mem_t *mem, fota_str_t body, fota_report_req_t *req,
     fota_field_error_t *err)
 {
-    int           rc, state;
-    bool          delta;
-    fota_str_t    tenant, product, device;
-    fota_str_t    word = fota_null_str, artifact = fota_null_str;
-    fota_json_t  *root;
+    int         state;
+    fota_req_t  q;
+    fota_str_t  tenant, product, device;
+    fota_str_t  word = fota_null_str, artifact = fota_null_str;
 
     tenant = req->tenant;
     product = req->product;
@@ -463,40 +388,48 @@ fota_report_req_json(fota_mem_t *mem, fota_str_t body, fota_report_req_t *req,
     req->product = product;
     req->device = device;
 
-    delta = false;
+    fota_req_parse(&q, mem, body, err);
+    fota_req_text(&q, "tenant", FOTA_NAME_MAX, &req->tenant);
+    fota_req_text(&q, "product", FOTA_NAME_MAX, &req->product);
+    fota_req_text(&q, "device", FOTA_ID_MAX, &req->device);
 
-    if ((rc = fota_req_parse(mem, body, &root, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "tenant", FOTA_NAME_MAX, &req->tenant,
-                               err)) != FOTA_OK
-        || (rc = fota_req_text(root, "product", FOTA_NAME_MAX, &req->product,
-                               err)) != FOTA_OK
-        || (rc = fota_req_text(root, "device", FOTA_ID_MAX, &req->device,
-                               err)) != FOTA_OK
-        || (rc = fota_req_numbers(root, req, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "state", 0, &word, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "version", 0, &req->version, err))
-           != FOTA_OK
-        || (rc = fota_field_version(req->version, err)) != FOTA_OK
-        || (rc = fota_req_text(root, "artifact", 0, &artifact, err))
-           != FOTA_OK
-        || (rc = fota_req_text(root, "node", 0, &req->node, err)) != FOTA_OK
-        || (rc = fota_req_bool(root, "delta", &delta, err)) != FOTA_OK
-        || (rc = fota_req_error(root, req, err)) != FOTA_OK
-        || (rc = fota_req_attrs(mem, root, &req->attrs, &req->nattrs, err))
-           != FOTA_OK)
-    {
-        return rc;
+    req->rollout = (uint32_t) fota_req_uint(&q, "rollout", UINT32_MAX, 0);
+    req->attempt = (uint16_t) fota_req_uint(&q, "attempt", UINT16_MAX, 1);
+    req->seq = (uint32_t) fota_req_uint(&q, "seq", UINT32_MAX, 0);
+    req->progress = (uint8_t) fota_req_uint(&q, "progress", 100, 0);
+    req->bytes = fota_req_uint(&q, "bytes", INT64_MAX, 0);
+    req->ms = fota_req_uint(&q, "ms", INT64_MAX, 0);
+
+    if (q.rc == FOTA_OK && req->rollout == 0) {
+        fota_field_error(err, "rollout", "is required and above 0");
+        q.rc = FOTA_INVALID;
     }
 
-    if (req->node.len != 0) {
-        rc = fota_field_name("node", req->node, FOTA_NAME_MAX, err);
-
-        if (rc != FOTA_OK) {
-            return rc;
-        }
+    if (q.rc == FOTA_OK && req->attempt == 0) {
+        fota_field_error(err, "attempt", "counts from 1");
+        q.rc = FOTA_INVALID;
     }
 
-    req->delta = delta;
+    fota_req_text(&q, "state", 0, &word);
+    fota_req_text(&q, "version", 0, &req->version);
+
+    if (q.rc == FOTA_OK) {
+        q.rc = fota_field_version(req->version, err);
+    }
+
+    fota_req_text(&q, "artifact", 0, &artifact);
+    fota_req_text(&q, "node", 0, &req->node);
+    req->delta = fota_req_bool(&q, "delta", false);
+    fota_req_error(&q, req);
+    fota_req_attrs(&q, &req->attrs, &req->nattrs);
+
+    if (q.rc == FOTA_OK && req->node.len != 0) {
+        q.rc = fota_field_name("node", req->node, FOTA_NAME_MAX, err);
+    }
+
+    if (q.rc != FOTA_OK) {
+        return q.rc;
+    }
 
     state = fota_report_state_parse(word);
 
