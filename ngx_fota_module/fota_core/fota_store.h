@@ -73,8 +73,6 @@ int fota_txn_append(fota_txn_t *txn, fota_table_e table, fota_str_t key,
     fota_str_t value);
 /* Absent is FOTA_OK. */
 int fota_txn_del(fota_txn_t *txn, fota_table_e table, fota_str_t key);
-int fota_txn_get(fota_txn_t *txn, fota_table_e table, fota_str_t key,
-    fota_str_t *value);
 /* Both end the transaction.  FOTA_FULL: map or disk, nothing changed. */
 int fota_txn_commit(fota_txn_t *txn);
 void fota_txn_abort(fota_txn_t *txn);

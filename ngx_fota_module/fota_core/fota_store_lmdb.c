@@ -589,18 +589,6 @@ fota_txn_del(fota_txn_t *txn, fota_table_e table, fota_str_t key)
 
 
 int
-fota_txn_get(fota_txn_t *txn, fota_table_e table, fota_str_t key,
-    fota_str_t *value)
-{
-    if (txn->status != FOTA_OK) {
-        return txn->status;
-    }
-
-    return fota_store_lookup(txn->store, txn->txn, table, key, value);
-}
-
-
-int
 fota_txn_commit(fota_txn_t *txn)
 {
     int             fd, rc;

@@ -201,46 +201,6 @@ fota_window_minute(fota_window_text_t *t, unsigned max)
 }
 
 
-void
-fota_window_format(const fota_window_t *w, fota_buf_t *out)
-{
-    int          first, last;
-    const char  *sep;
-
-    if ((w->days & FOTA_WINDOW_DAILY) == FOTA_WINDOW_DAILY) {
-        fota_buf_cstr(out, "daily");
-
-    } else {
-        sep = "";
-
-        for (first = 0; first < 7; first = last + 1) {
-            last = first;
-
-            if (!(w->days & (1 << first))) {
-                continue;
-            }
-
-            while (last < 6 && (w->days & (1 << (last + 1)))) {
-                last++;
-            }
-
-            fota_buf_cstr(out, sep);
-            fota_buf_cstr(out, fota_window_names[first]);
-
-            if (last != first) {
-                fota_buf_cstr(out, "-");
-                fota_buf_cstr(out, fota_window_names[last]);
-            }
-
-            sep = ",";
-        }
-    }
-
-    fota_buf_printf(out, " %02u:%02u-%02u:%02u", w->from / 60, w->from % 60,
-                    w->to / 60, w->to % 60);
-}
-
-
 /*
  * Membership is a matter of civil time alone: that makes both passes of a
  * repeated hour count and moves a skipped bound to the transition.  Between

