@@ -255,24 +255,21 @@ fota_answer_hook(fota_jw_t *w, const fota_answer_t *a)
 void
 fota_answer_decision(fota_jw_t *w, const fota_answer_t *a)
 {
-    char     epoch[17];
-    size_t   i;
-    uint8_t  bytes[8];
+    bool     update;
+    uint8_t  epoch[8];
 
-    for (i = 0; i < sizeof(bytes); i++) {
-        bytes[i] = (uint8_t) (a->policy_epoch >> (56 - 8 * i));
-    }
+    update = fota_answer_update(a);
 
-    fota_hex_encode(epoch, bytes, sizeof(bytes));
-    epoch[16] = '\0';
+    fota_put_be32(epoch, (uint32_t) (a->policy_epoch >> 32));
+    fota_put_be32(epoch + 4, (uint32_t) a->policy_epoch);
 
-    fota_jw_bool(w, "update", fota_answer_update(a));
+    fota_jw_bool(w, "update", update);
     fota_jw_cstr(w, "reason", fota_reason_name(a->decision->reason));
     fota_jw_uint(w, "policy_seq", a->policy_seq);
-    fota_jw_cstr(w, "policy_epoch", epoch);
+    fota_jw_hex(w, "policy_epoch", epoch, sizeof(epoch));
     fota_jw_uint(w, "poll_s", a->decision->poll);
 
-    if (fota_answer_update(a)) {
+    if (update) {
         fota_answer_offer(w, a);
     }
 

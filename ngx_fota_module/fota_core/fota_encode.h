@@ -14,6 +14,38 @@
 #include "fota_status.h"
 
 
+/* Numbers in keys and tokens: big-endian, so that bytes sort as they do. */
+
+static inline void
+fota_put_be16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t) (v >> 8);
+    p[1] = (uint8_t) v;
+}
+
+
+static inline void
+fota_put_be32(uint8_t *p, uint32_t v)
+{
+    fota_put_be16(p, (uint16_t) (v >> 16));
+    fota_put_be16(p + 2, (uint16_t) v);
+}
+
+
+static inline uint16_t
+fota_get_be16(const uint8_t *p)
+{
+    return (uint16_t) (p[0] << 8 | p[1]);
+}
+
+
+static inline uint32_t
+fota_get_be32(const uint8_t *p)
+{
+    return (uint32_t) fota_get_be16(p) << 16 | fota_get_be16(p + 2);
+}
+
+
 #define fota_base64url_len(n)  (((n) * 4 + 2) / 3)
 
 /* Without padding; out holds fota_base64url_len(n) bytes, no NUL. */

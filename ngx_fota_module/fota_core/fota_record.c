@@ -4,6 +4,7 @@
  */
 
 
+#include "fota_encode.h"
 #include "fota_record_field.h"
 
 
@@ -42,24 +43,6 @@ fota_kind_parse(fota_str_t s)
     }
 
     return -1;
-}
-
-
-static void
-fota_put_be32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t) (v >> 24);
-    p[1] = (uint8_t) (v >> 16);
-    p[2] = (uint8_t) (v >> 8);
-    p[3] = (uint8_t) v;
-}
-
-
-static uint32_t
-fota_get_be32(const uint8_t *p)
-{
-    return ((uint32_t) p[0] << 24) | ((uint32_t) p[1] << 16)
-           | ((uint32_t) p[2] << 8) | (uint32_t) p[3];
 }
 
 
@@ -118,8 +101,7 @@ fota_key_key(uint8_t *out, uint8_t kind, uint32_t scope, uint16_t kid)
 {
     out[0] = kind;
     fota_put_be32(out + 1, scope);
-    out[5] = (uint8_t) (kid >> 8);
-    out[6] = (uint8_t) kid;
+    fota_put_be16(out + 5, kid);
 
     return 7;
 }

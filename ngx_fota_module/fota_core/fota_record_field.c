@@ -87,6 +87,20 @@ fota_enc_count(fota_enc_t *e, size_t n, size_t max)
 
 
 void
+fota_enc_names(fota_enc_t *e, const fota_str_t *names, size_t n, size_t max,
+    size_t len)
+{
+    size_t  i;
+
+    fota_enc_count(e, n, max);
+
+    for (i = 0; e->status == FOTA_OK && i < n; i++) {
+        fota_enc_name(e, names[i], len);
+    }
+}
+
+
+void
 fota_enc_enum(fota_enc_t *e, uint8_t v, uint8_t n)
 {
     if (v >= n) {
@@ -227,6 +241,24 @@ fota_dec_array(fota_rd_t *rd, fota_mem_t *mem, uint32_t max, size_t min,
     memcpy(array, &p, sizeof(p));
 
     return (uint16_t) n;
+}
+
+
+uint16_t
+fota_dec_names(fota_rd_t *rd, fota_mem_t *mem, uint32_t max, size_t len,
+    fota_str_t **names)
+{
+    uint16_t  i, n;
+
+    /* One takes its length and a byte at the least. */
+
+    n = fota_dec_array(rd, mem, max, 3, sizeof(fota_str_t), names);
+
+    for (i = 0; i < n; i++) {
+        (*names)[i] = fota_dec_name(rd, len);
+    }
+
+    return n;
 }
 
 

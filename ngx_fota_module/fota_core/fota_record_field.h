@@ -34,6 +34,9 @@ void fota_enc_str(fota_enc_t *e, fota_str_t s, size_t max);
 /* A string that must not be empty. */
 void fota_enc_name(fota_enc_t *e, fota_str_t s, size_t max);
 void fota_enc_count(fota_enc_t *e, size_t n, size_t max);
+/* A list of at most max names of at most len bytes. */
+void fota_enc_names(fota_enc_t *e, const fota_str_t *names, size_t n,
+    size_t max, size_t len);
 /* A value below n. */
 void fota_enc_enum(fota_enc_t *e, uint8_t v, uint8_t n);
 /* A NUL-terminated text in an array of size bytes. */
@@ -53,6 +56,8 @@ fota_str_t fota_dec_name(fota_rd_t *rd, size_t max);
  */
 uint16_t fota_dec_array(fota_rd_t *rd, fota_mem_t *mem, uint32_t max,
     size_t min, size_t size, void *array);
+uint16_t fota_dec_names(fota_rd_t *rd, fota_mem_t *mem, uint32_t max,
+    size_t len, fota_str_t **names);
 uint8_t fota_dec_enum(fota_rd_t *rd, uint8_t n);
 uint8_t fota_dec_bits(fota_rd_t *rd, uint8_t mask);
 void fota_dec_chars(fota_rd_t *rd, char *out, size_t size);

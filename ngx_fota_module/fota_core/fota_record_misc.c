@@ -45,11 +45,7 @@ fota_tenant_encode(const fota_tenant_t *v, fota_buf_t *out)
         fota_buf_put(out, v->gateway, (size_t) v->ngateway * 32);
     }
 
-    fota_enc_count(&e, v->nissuers, FOTA_ISSUERS_MAX);
-
-    for (i = 0; e.status == FOTA_OK && i < v->nissuers; i++) {
-        fota_enc_name(&e, v->issuers[i], FOTA_DN_MAX);
-    }
+    fota_enc_names(&e, v->issuers, v->nissuers, FOTA_ISSUERS_MAX, FOTA_DN_MAX);
 
     fota_enc_count(&e, v->ndefaults, FOTA_DEFAULTS_MAX);
 
@@ -85,12 +81,8 @@ fota_tenant_decode(fota_mem_t *mem, fota_str_t in, fota_tenant_t *v)
 
     fota_dec_copy(&rd, v->gateway, (size_t) v->ngateway * 32);
 
-    v->nissuers = fota_dec_array(&rd, mem, FOTA_ISSUERS_MAX, 3,
-                                 sizeof(fota_str_t), &v->issuers);
-
-    for (i = 0; i < v->nissuers; i++) {
-        v->issuers[i] = fota_dec_name(&rd, FOTA_DN_MAX);
-    }
+    v->nissuers = fota_dec_names(&rd, mem, FOTA_ISSUERS_MAX, FOTA_DN_MAX,
+                                 &v->issuers);
 
     v->ndefaults = fota_dec_array(&rd, mem, FOTA_DEFAULTS_MAX, 6,
                                   sizeof(fota_default_node_t), &v->defaults);
@@ -252,11 +244,8 @@ fota_node_encode(const fota_node_t *v, fota_buf_t *out)
         fota_buf_u32(out, v->tenants[i]);
     }
 
-    fota_enc_count(&e, v->nexcluded, FOTA_NODE_LIST_MAX);
-
-    for (i = 0; e.status == FOTA_OK && i < v->nexcluded; i++) {
-        fota_enc_name(&e, v->excluded[i], FOTA_NAME_MAX);
-    }
+    fota_enc_names(&e, v->excluded, v->nexcluded, FOTA_NODE_LIST_MAX,
+                   FOTA_NAME_MAX);
 
     return fota_enc_end(&e);
 }
@@ -304,12 +293,8 @@ fota_node_decode(fota_mem_t *mem, fota_str_t in, fota_node_t *v)
         v->tenants[i] = fota_rd_u32(&rd);
     }
 
-    v->nexcluded = fota_dec_array(&rd, mem, FOTA_NODE_LIST_MAX, 3,
-                                  sizeof(fota_str_t), &v->excluded);
-
-    for (i = 0; i < v->nexcluded; i++) {
-        v->excluded[i] = fota_dec_name(&rd, FOTA_NAME_MAX);
-    }
+    v->nexcluded = fota_dec_names(&rd, mem, FOTA_NODE_LIST_MAX, FOTA_NAME_MAX,
+                                  &v->excluded);
 
     return fota_dec_end(&rd);
 }

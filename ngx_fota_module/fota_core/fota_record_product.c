@@ -199,17 +199,11 @@ fota_rollout_encode(fota_enc_t *e, const fota_rollout_t *v)
     fota_enc_str(e, v->zone, FOTA_NAME_MAX);
     fota_enc_code(e, v->filter);
 
-    fota_enc_count(e, v->ninclude, FOTA_SCOPES_MAX);
+    fota_enc_names(e, v->include, v->ninclude, FOTA_SCOPES_MAX,
+                   FOTA_SCOPE_LEN_MAX);
 
-    for (i = 0; e->status == FOTA_OK && i < v->ninclude; i++) {
-        fota_enc_name(e, v->include[i], FOTA_SCOPE_LEN_MAX);
-    }
-
-    fota_enc_count(e, v->nexclude, FOTA_SCOPES_MAX);
-
-    for (i = 0; e->status == FOTA_OK && i < v->nexclude; i++) {
-        fota_enc_name(e, v->exclude[i], FOTA_SCOPE_LEN_MAX);
-    }
+    fota_enc_names(e, v->exclude, v->nexclude, FOTA_SCOPES_MAX,
+                   FOTA_SCOPE_LEN_MAX);
 
     fota_enc_count(e, v->nwindows, FOTA_WINDOWS_MAX);
 
@@ -219,11 +213,8 @@ fota_rollout_encode(fota_enc_t *e, const fota_rollout_t *v)
         fota_buf_u16(out, v->windows[i].to);
     }
 
-    fota_enc_count(e, v->nsources, FOTA_SOURCES_MAX);
-
-    for (i = 0; e->status == FOTA_OK && i < v->nsources; i++) {
-        fota_enc_name(e, v->sources[i], FOTA_VERSION_MAX);
-    }
+    fota_enc_names(e, v->sources, v->nsources, FOTA_SOURCES_MAX,
+                   FOTA_VERSION_MAX);
 }
 
 
@@ -358,19 +349,11 @@ fota_rollout_decode(fota_rd_t *rd, fota_mem_t *mem, fota_rollout_t *v)
     v->require_fresh = (flags & FOTA_RF_FRESH) != 0;
     v->test_only = (flags & FOTA_RF_TEST_ONLY) != 0;
 
-    v->ninclude = fota_dec_array(rd, mem, FOTA_SCOPES_MAX, 3,
-                                 sizeof(fota_str_t), &v->include);
+    v->ninclude = fota_dec_names(rd, mem, FOTA_SCOPES_MAX, FOTA_SCOPE_LEN_MAX,
+                                 &v->include);
 
-    for (i = 0; i < v->ninclude; i++) {
-        v->include[i] = fota_dec_name(rd, FOTA_SCOPE_LEN_MAX);
-    }
-
-    v->nexclude = fota_dec_array(rd, mem, FOTA_SCOPES_MAX, 3,
-                                 sizeof(fota_str_t), &v->exclude);
-
-    for (i = 0; i < v->nexclude; i++) {
-        v->exclude[i] = fota_dec_name(rd, FOTA_SCOPE_LEN_MAX);
-    }
+    v->nexclude = fota_dec_names(rd, mem, FOTA_SCOPES_MAX, FOTA_SCOPE_LEN_MAX,
+                                 &v->exclude);
 
     v->nwindows = fota_dec_array(rd, mem, FOTA_WINDOWS_MAX, 5,
                                  sizeof(fota_window_t), &v->windows);
@@ -381,10 +364,6 @@ fota_rollout_decode(fota_rd_t *rd, fota_mem_t *mem, fota_rollout_t *v)
         v->windows[i].to = fota_rd_u16(rd);
     }
 
-    v->nsources = fota_dec_array(rd, mem, FOTA_SOURCES_MAX, 3,
-                                 sizeof(fota_str_t), &v->sources);
-
-    for (i = 0; i < v->nsources; i++) {
-        v->sources[i] = fota_dec_name(rd, FOTA_VERSION_MAX);
-    }
+    v->nsources = fota_dec_names(rd, mem, FOTA_SOURCES_MAX, FOTA_VERSION_MAX,
+                                 &v->sources);
 }

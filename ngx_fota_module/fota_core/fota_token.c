@@ -18,46 +18,9 @@
 #define FOTA_TOKEN_INPUT    (10 + FOTA_TOKEN_SIGNED + 32 + 16 + 32)
 
 
-static void fota_put_be16(uint8_t *p, uint16_t v);
-static void fota_put_be32(uint8_t *p, uint32_t v);
-static uint16_t fota_get_be16(const uint8_t *p);
-static uint32_t fota_get_be32(const uint8_t *p);
 static bool fota_token_well_formed(const fota_token_t *t);
 static int fota_token_tag(fota_hmac_t *key, uint8_t tag[32],
     const fota_token_t *t, const uint8_t *raw, const fota_token_ctx_t *ctx);
-
-
-static void
-fota_put_be16(uint8_t *p, uint16_t v)
-{
-    p[0] = (uint8_t) (v >> 8);
-    p[1] = (uint8_t) v;
-}
-
-
-static void
-fota_put_be32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t) (v >> 24);
-    p[1] = (uint8_t) (v >> 16);
-    p[2] = (uint8_t) (v >> 8);
-    p[3] = (uint8_t) v;
-}
-
-
-static uint16_t
-fota_get_be16(const uint8_t *p)
-{
-    return (uint16_t) ((p[0] << 8) | p[1]);
-}
-
-
-static uint32_t
-fota_get_be32(const uint8_t *p)
-{
-    return ((uint32_t) p[0] << 24) | ((uint32_t) p[1] << 16)
-           | ((uint32_t) p[2] << 8) | (uint32_t) p[3];
-}
 
 
 int

@@ -11,20 +11,24 @@
 
 #include <stdlib.h>
 
+#include "fota_encode.h"
 #include "fota_view_int.h"
 
 
 typedef struct {
-    fota_view_t    *view;
-    fota_mem_t     *mem;
-    fota_arena_t    scratch;
-    fota_status_e   status;
-    size_t          n;
-    size_t          max;
-    size_t          ncuts;
-    size_t          cuts_cap;
-    uint32_t       *cuts;
-    size_t          nproducts;
+    size_t     n;
+    size_t     cap;
+    uint32_t  *list;
+} fota_view_ids_t;
+
+typedef struct {
+    fota_view_t      *view;
+    fota_mem_t       *mem;
+    fota_arena_t      scratch;
+    size_t            max;      /* deny records */
+    fota_view_ids_t   tenants;
+    fota_view_ids_t   rollouts;
+    size_t            nproducts;
 } fota_view_deny_load_t;
 
 
@@ -35,7 +39,8 @@ static int fota_view_tenant_each(void *ctx, fota_str_t key,
     fota_str_t value);
 static int fota_view_product_each(void *ctx, fota_str_t key,
     fota_str_t value);
-static int fota_view_cut_add(fota_view_deny_load_t *load, uint32_t rollout);
+static int fota_view_cut_add(fota_mem_t *mem, fota_view_ids_t *ids,
+    uint32_t id);
 static int fota_view_cut_cmp(const void *one, const void *two);
 static bool fota_view_braked(const fota_view_t *v, const fota_token_t *t);
 static const fota_deny_t *fota_view_deny_find(const fota_view_t *v,
@@ -71,7 +76,6 @@ fota_view_deny_load(fota_view_t *v)
     memset(&load, 0, sizeof(fota_view_deny_load_t));
     load.view = v;
     load.mem = &v->deny_arena.mem;
-    load.max = SIZE_MAX;
     fota_arena_init(&load.scratch, FOTA_VIEW_RECORD_MAX);
 
     rc = fota_store_each(v->store, FOTA_T_DENY, fota_slice(NULL, 0),
@@ -80,7 +84,6 @@ fota_view_deny_load(fota_view_t *v)
         goto done;
     }
 
-    load.max = load.n;
     v->denies = fota_calloc(load.mem, load.max, sizeof(fota_view_deny_t));
 
     if (v->denies == NULL) {
@@ -91,23 +94,6 @@ fota_view_deny_load(fota_view_t *v)
     rc = fota_store_each(v->store, FOTA_T_DENY, fota_slice(NULL, 0),
                          fota_view_deny_each, &load);
     if (rc != FOTA_OK) {
-        goto done;
-    }
-
-    load.n = 0;
-    load.max = SIZE_MAX;
-
-    rc = fota_store_each(v->store, FOTA_T_TENANT, fota_slice(NULL, 0),
-                         fota_view_deny_count, &load);
-    if (rc != FOTA_OK) {
-        goto done;
-    }
-
-    load.max = load.n;
-    v->cut_tenants = fota_calloc(load.mem, load.max, sizeof(uint32_t));
-
-    if (v->cut_tenants == NULL) {
-        rc = FOTA_NOMEM;
         goto done;
     }
 
@@ -123,8 +109,10 @@ fota_view_deny_load(fota_view_t *v)
         goto done;
     }
 
-    v->cuts = load.cuts;
-    v->ncuts = load.ncuts;
+    v->cut_tenants = load.tenants.list;
+    v->ncut_tenants = load.tenants.n;
+    v->cuts = load.rollouts.list;
+    v->ncuts = load.rollouts.n;
     v->nproducts = load.nproducts;
 
     if (v->ncuts > 1) {
@@ -155,7 +143,7 @@ fota_view_deny_count(void *ctx, fota_str_t key, fota_str_t value)
 {
     fota_view_deny_load_t *load = ctx;
 
-    load->n++;
+    load->max++;
 
     return FOTA_OK;
 }
@@ -198,10 +186,7 @@ fota_view_tenant_each(void *ctx, fota_str_t key, fota_str_t value)
 {
     fota_view_deny_load_t *load = ctx;
 
-    fota_view_t    *v;
-    fota_tenant_t   tenant;
-
-    v = load->view;
+    fota_tenant_t  tenant;
 
     fota_arena_reset(&load->scratch);
 
@@ -212,13 +197,11 @@ fota_view_tenant_each(void *ctx, fota_str_t key, fota_str_t value)
     }
 
     if (key.len == 1 && key.data[0] == '*') {
-        v->cut_all = 1;
-
-    } else if (v->ncut_tenants < load->max) {
-        v->cut_tenants[v->ncut_tenants++] = tenant.id;
+        load->view->cut_all = 1;
+        return FOTA_OK;
     }
 
-    return FOTA_OK;
+    return fota_view_cut_add(load->mem, &load->tenants, tenant.id);
 }
 
 
@@ -244,7 +227,7 @@ fota_view_product_each(void *ctx, fota_str_t key, fota_str_t value)
         r = &product.rollouts[i];
 
         if (r->brake == FOTA_BRAKE_CUT || product.brake == FOTA_BRAKE_CUT) {
-            rc = fota_view_cut_add(load, r->id);
+            rc = fota_view_cut_add(load->mem, &load->rollouts, r->id);
 
             if (rc != FOTA_OK) {
                 return rc;
@@ -257,28 +240,28 @@ fota_view_product_each(void *ctx, fota_str_t key, fota_str_t value)
 
 
 static int
-fota_view_cut_add(fota_view_deny_load_t *load, uint32_t rollout)
+fota_view_cut_add(fota_mem_t *mem, fota_view_ids_t *ids, uint32_t id)
 {
     size_t     cap;
-    uint32_t  *cuts;
+    uint32_t  *list;
 
-    if (load->ncuts == load->cuts_cap) {
-        cap = load->cuts_cap ? load->cuts_cap * 2 : 64;
+    if (ids->n == ids->cap) {
+        cap = ids->cap ? ids->cap * 2 : 64;
 
-        cuts = fota_calloc(load->mem, cap, sizeof(uint32_t));
-        if (cuts == NULL) {
+        list = fota_calloc(mem, cap, sizeof(uint32_t));
+        if (list == NULL) {
             return FOTA_NOMEM;
         }
 
-        if (load->ncuts != 0) {
-            memcpy(cuts, load->cuts, load->ncuts * sizeof(uint32_t));
+        if (ids->n != 0) {
+            memcpy(list, ids->list, ids->n * sizeof(uint32_t));
         }
 
-        load->cuts = cuts;
-        load->cuts_cap = cap;
+        ids->list = list;
+        ids->cap = cap;
     }
 
-    load->cuts[load->ncuts++] = rollout;
+    ids->list[ids->n++] = id;
 
     return FOTA_OK;
 }
@@ -352,7 +335,7 @@ fota_view_deny_find(const fota_view_t *v, uint8_t kind, const uint8_t id[8])
 static bool
 fota_view_deny_match(const fota_view_t *v, const fota_token_t *t, bool cut)
 {
-    size_t              i, n;
+    size_t              i;
     uint8_t             id[3][8];
     const fota_deny_t  *d;
 
@@ -362,11 +345,8 @@ fota_view_deny_match(const fota_view_t *v, const fota_token_t *t, bool cut)
 
     memset(id, 0, sizeof(id));
 
-    for (n = 0; n < 4; n++) {
-        id[0][4 + n] = (uint8_t) (t->deployment >> (24 - 8 * n));
-        id[1][4 + n] = (uint8_t) (t->tenant >> (24 - 8 * n));
-    }
-
+    fota_put_be32(id[0] + 4, t->deployment);
+    fota_put_be32(id[1] + 4, t->tenant);
     memcpy(id[2], t->device, sizeof(id[2]));
 
     for (i = 0; i < 3; i++) {

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "fota_encode.h"
 #include "fota_view_int.h"
 
 
@@ -134,7 +135,7 @@ fota_view_keys_each(void *ctx, fota_str_t key, fota_str_t value)
     if (fota_key_decode(value, &rec) != FOTA_OK) {
         fota_view_say(load->view, FOTA_CORRUPT,
                       "key record of kind %u, kid %u refused", key.data[0],
-                      key.data[5] << 8 | key.data[6]);
+                      fota_get_be16(key.data + 5));
         return FOTA_OK;
     }
 
@@ -166,9 +167,8 @@ fota_view_keys_each(void *ctx, fota_str_t key, fota_str_t value)
     k = &load->keys[load->n++];
 
     k->kind = key.data[0];
-    k->scope = (uint32_t) key.data[1] << 24 | (uint32_t) key.data[2] << 16
-               | (uint32_t) key.data[3] << 8 | key.data[4];
-    k->kid = (uint16_t) (key.data[5] << 8 | key.data[6]);
+    k->scope = fota_get_be32(key.data + 1);
+    k->kid = fota_get_be16(key.data + 5);
     k->state = rec.state;
     k->created = rec.created;
     k->hmac = NULL;

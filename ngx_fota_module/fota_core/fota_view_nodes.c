@@ -12,7 +12,6 @@
 typedef struct {
     fota_view_t       *view;
     fota_mem_t        *mem;
-    fota_status_e      status;
     uint32_t           n;
     uint32_t           max;
     fota_node_t       *nodes;
