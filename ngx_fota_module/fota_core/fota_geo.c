@@ -248,11 +248,7 @@ fota_geo_lookup(fota_geo_t *geo, const uint8_t addr[16],
     fota_geo_db_t    *db;
     fota_location_t   network;
 
-    static const uint8_t  mapped[12] = {
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
-    };
-
-    v4 = memcmp(addr, mapped, 12) == 0;
+    v4 = fota_addr_v4(addr);
     db = (!v4 && geo->db6.open) ? &geo->db6 : &geo->db;
 
     any = fota_geo_read(db, addr, v4, loc);

@@ -84,6 +84,9 @@ int fota_geo_scope_check(fota_str_t scope);
 /* Text address to 16 bytes v4-mapped; FOTA_INVALID. */
 int fota_addr_parse(fota_str_t s, uint8_t addr[16]);
 
+/* Is it an IPv4 address, v4-mapped? */
+bool fota_addr_v4(const uint8_t addr[16]);
+
 /* "10.0.0.0/8", "2001:db8::/32", or a plain address; plen on 128 bits. */
 int fota_prefix_parse(fota_str_t s, uint8_t addr[16], uint8_t *plen);
 

@@ -210,6 +210,17 @@ fota_addr_parse(fota_str_t s, uint8_t addr[16])
 }
 
 
+bool
+fota_addr_v4(const uint8_t addr[16])
+{
+    static const uint8_t  mapped[12] = {
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
+    };
+
+    return memcmp(addr, mapped, sizeof(mapped)) == 0;
+}
+
+
 int
 fota_prefix_parse(fota_str_t s, uint8_t addr[16], uint8_t *plen)
 {

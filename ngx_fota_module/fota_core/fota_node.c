@@ -114,8 +114,6 @@ fota_node_select(fota_mem_t *mem, const fota_node_set_t *set,
         }
     }
 
-    out->capacity = (rc == FOTA_BUSY);
-
     if (trace != NULL) {
         fota_node_explain(&s, trace, trace_ctx);
     }

@@ -81,11 +81,31 @@ typedef struct {
     const fota_node_entry_t  *pick[FOTA_PICKS_MAX];
     double                    km[FOTA_PICKS_MAX];       /* 0 = unknown */
     unsigned                  panic:1;  /* health was ignored */
-    unsigned                  capacity:1;       /* all are full: come back */
 } fota_node_choice_t;
 
 typedef void (*fota_node_trace_pt)(void *ctx, const fota_node_entry_t *e,
     fota_node_reason_e reason, double km, double weight, double score);
+
+/* Headroom falls from 1 to 0 between these loads. */
+
+#define FOTA_NODE_BUSY  0.70
+#define FOTA_NODE_FULL  0.90
+
+/* load in percent. */
+
+static inline double
+fota_node_headroom(uint8_t load)
+{
+    double  room;
+
+    room = (FOTA_NODE_FULL - load * 0.01)
+           * (1 / (FOTA_NODE_FULL - FOTA_NODE_BUSY));
+
+    /* 90 percent is full, whatever rounding leaves of 0.90 - 0.90. */
+
+    return (room > 1) ? 1 : (room < 1e-9) ? 0 : room;
+}
+
 
 /* Unit vector of a position in degrees. */
 void fota_node_vector(double lat, double lon, double v[3]);

@@ -18,11 +18,6 @@
 #define FOTA_NODE_ASN        0.5
 #define FOTA_NODE_STALE      0.5
 
-/* Headroom falls from 1 to 0 between these loads. */
-
-#define FOTA_NODE_BUSY       0.70
-#define FOTA_NODE_FULL       0.90
-
 
 static void fota_node_distances(fota_node_run_t *s);
 static void fota_node_band(fota_node_run_t *s);
@@ -172,7 +167,7 @@ static bool
 fota_node_weigh(fota_node_run_t *s)
 {
     bool                fresh;
-    double              h, u, room;
+    double              h;
     uint8_t             id[4];
     uint32_t            k;
     uint64_t            key, hash;
@@ -190,14 +185,8 @@ fota_node_weigh(fota_node_run_t *s)
                                       : FOTA_NODE_STALE;
         h = (h > 1) ? 1 : h;
 
-        u = fresh ? node->load * 0.01 : 0;
-        room = (FOTA_NODE_FULL - u) * (1 / (FOTA_NODE_FULL - FOTA_NODE_BUSY));
-
-        /* 90 percent is full, whatever rounding leaves of 0.90 - 0.90. */
-
-        room = (room > 1) ? 1 : (room < 1e-9) ? 0 : room;
-
-        c->weight = (double) node->weight * node->cap_mbps * h * room
+        c->weight = (double) node->weight * node->cap_mbps * h
+                    * fota_node_headroom(fresh ? node->load : 0)
                     * s->nearest;
 
         if (!(c->weight > 0)) {

@@ -22,6 +22,14 @@ fota_script_set(lua_State *L, const char *name, fota_str_t v)
 
 
 static void
+fota_script_number(lua_State *L, const char *name, lua_Number v)
+{
+    lua_pushnumber(L, v);
+    lua_setfield(L, -2, name);
+}
+
+
+static void
 fota_script_attrs(lua_State *L, const fota_attr_t *a, size_t n)
 {
     size_t  i;
@@ -78,8 +86,7 @@ fota_script_push_geo(lua_State *L, const fota_script_input_t *in)
     fota_script_set(L, "region_code", fota_cstr(loc->region_code));
     fota_script_set(L, "city", fota_cstr(loc->city));
     fota_script_set(L, "tz", fota_cstr(loc->tz));
-    lua_pushinteger(L, loc->asn);
-    lua_setfield(L, -2, "asn");
+    fota_script_number(L, "asn", loc->asn);
 }
 
 
@@ -91,15 +98,12 @@ fota_script_push_decision(lua_State *L, const fota_script_input_t *in)
     lua_newtable(L);
     lua_pushstring(L, fota_reason_name(d->reason));
     lua_setfield(L, -2, "reason");
-    lua_pushinteger(L, d->poll);
-    lua_setfield(L, -2, "poll");
+    fota_script_number(L, "poll", d->poll);
 
     if (d->rollout != NULL) {
-        lua_pushinteger(L, d->rollout->id);
-        lua_setfield(L, -2, "rollout");
+        fota_script_number(L, "rollout", d->rollout->id);
         fota_script_set(L, "rollout_name", d->rollout->name);
-        lua_pushinteger(L, d->rollout->rate_class);
-        lua_setfield(L, -2, "rate_class");
+        fota_script_number(L, "rate_class", d->rollout->rate_class);
     }
 
     if (d->target != NULL) {
@@ -107,8 +111,7 @@ fota_script_push_decision(lua_State *L, const fota_script_input_t *in)
     }
 
     if (d->reason == FOTA_R_OFFER && d->path.artifact != NULL) {
-        lua_pushnumber(L, (lua_Number) d->path.artifact->size);
-        lua_setfield(L, -2, "size");
+        fota_script_number(L, "size", (lua_Number) d->path.artifact->size);
         lua_pushboolean(L, d->path.artifact->from != FOTA_NONE);
         lua_setfield(L, -2, "delta");
     }
@@ -126,18 +129,12 @@ fota_script_push_local(lua_State *L, const fota_script_input_t *in)
     fota_civil(in->now, offset, &c);
 
     lua_newtable(L);
-    lua_pushinteger(L, c.year);
-    lua_setfield(L, -2, "year");
-    lua_pushinteger(L, c.month);
-    lua_setfield(L, -2, "month");
-    lua_pushinteger(L, c.day);
-    lua_setfield(L, -2, "day");
-    lua_pushinteger(L, c.second / 3600);
-    lua_setfield(L, -2, "hour");
-    lua_pushinteger(L, c.second / 60 % 60);
-    lua_setfield(L, -2, "minute");
-    lua_pushinteger(L, c.weekday + 1);
-    lua_setfield(L, -2, "weekday");
+    fota_script_number(L, "year", c.year);
+    fota_script_number(L, "month", c.month);
+    fota_script_number(L, "day", c.day);
+    fota_script_number(L, "hour", c.second / 3600);
+    fota_script_number(L, "minute", c.second / 60 % 60);
+    fota_script_number(L, "weekday", c.weekday + 1);
 }
 
 

@@ -12,13 +12,6 @@
 #include "fota_status.h"
 
 
-static inline uint8_t
-fota_lower(uint8_t c)
-{
-    return (c >= 'A' && c <= 'Z') ? (uint8_t) (c | 0x20) : c;
-}
-
-
 bool
 fota_str_eq_nocase(fota_str_t a, fota_str_t b)
 {

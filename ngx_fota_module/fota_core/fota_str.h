@@ -72,6 +72,13 @@ fota_str_eq(fota_str_t a, fota_str_t b)
 }
 
 
+static inline uint8_t
+fota_lower(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') ? (uint8_t) (c | 0x20) : c;
+}
+
+
 /* Equality without regard to the case of ASCII letters. */
 bool fota_str_eq_nocase(fota_str_t a, fota_str_t b);
 

@@ -138,11 +138,8 @@ fota_letters_cmp(fota_str_t a, fota_str_t b)
     n = (a.len < b.len) ? a.len : b.len;
 
     for (i = 0; i < n; i++) {
-        ca = a.data[i];
-        cb = b.data[i];
-
-        ca = (ca >= 'A' && ca <= 'Z') ? ca | 0x20 : ca;
-        cb = (cb >= 'A' && cb <= 'Z') ? cb | 0x20 : cb;
+        ca = fota_lower(a.data[i]);
+        cb = fota_lower(b.data[i]);
 
         if (ca != cb) {
             return ca - cb;
@@ -266,12 +263,10 @@ fota_version_cmp(fota_str_t a, fota_str_t b)
 static uint8_t *
 fota_key_letters(uint8_t *p, fota_str_t run)
 {
-    size_t   i;
-    uint8_t  c;
+    size_t  i;
 
     for (i = 0; i < run.len; i++) {
-        c = run.data[i];
-        *p++ = (c >= 'A' && c <= 'Z') ? (uint8_t) (c | 0x20) : c;
+        *p++ = fota_lower(run.data[i]);
     }
 
     *p++ = 0;

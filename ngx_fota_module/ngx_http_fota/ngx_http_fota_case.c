@@ -333,7 +333,6 @@ ngx_http_fota_locate(fota_facts_t *facts)
 
         if (prefix->has_location) {
             c->location = prefix->location;
-            c->location.source = FOTA_GEO_PREFIX;
             c->ctx->geo_src = "prefix";
             ngx_http_fota_count(rt, GEO_PREFIX);
             goto found;

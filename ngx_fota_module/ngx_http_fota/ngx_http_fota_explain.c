@@ -137,9 +137,6 @@ ngx_http_fota_explain_args(ngx_http_fota_case_t *c)
 {
     fota_str_t  s;
 
-    static const uint8_t  mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                         0xff, 0xff };
-
     if (ngx_http_fota_explain_arg(c, "ip", &s) == NGX_OK) {
 
         if (fota_addr_parse(s, c->addr) != FOTA_OK) {
@@ -149,8 +146,7 @@ ngx_http_fota_explain_args(ngx_http_fota_case_t *c)
         }
 
         c->has_addr = 1;
-        c->family = (ngx_memcmp(c->addr, mapped, sizeof(mapped)) == 0)
-                    ? FOTA_FAMILY_V4 : FOTA_FAMILY_V6;
+        c->family = fota_addr_v4(c->addr) ? FOTA_FAMILY_V4 : FOTA_FAMILY_V6;
     }
 
     if (ngx_http_fota_explain_arg(c, "at", &s) == NGX_OK

@@ -270,7 +270,7 @@ ngx_http_fota_metrics_policy(fota_buf_t *out, ngx_http_fota_rt_t *rt,
 static void
 ngx_http_fota_metrics_nodes(fota_buf_t *out, const fota_node_set_t *set)
 {
-    double              u, headroom;
+    double              headroom;
     uint32_t            i;
     const fota_node_t  *n;
 
@@ -285,13 +285,8 @@ ngx_http_fota_metrics_nodes(fota_buf_t *out, const fota_node_set_t *set)
     for (i = 0; i < set->n; i++) {
         n = &set->nodes[i].node;
 
-        u = (double) n->load / 100;
-        headroom = (0.90 - u) / (0.90 - 0.70);
-        headroom = (headroom < 0) ? 0 : (headroom > 1) ? 1 : headroom;
-
-        if (n->state != FOTA_NODE_UP) {
-            headroom = 0;
-        }
+        headroom = (n->state == FOTA_NODE_UP) ? fota_node_headroom(n->load)
+                                              : 0;
 
         /* The id: a name would have to be escaped. */
 
