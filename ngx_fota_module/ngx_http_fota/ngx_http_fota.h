@@ -86,23 +86,24 @@ typedef struct {
 } ngx_http_fota_main_conf_t;
 
 typedef struct {
-    ngx_flag_t   check;
-    ngx_flag_t   report;
-    ngx_flag_t   explain;
-    ngx_flag_t   download;
-    ngx_flag_t   digest;
-    ngx_flag_t   status;
-    ngx_flag_t   metrics;
-    ngx_flag_t   health;
-    ngx_flag_t   ready;
-    ngx_flag_t   seen;
-    time_t       seen_interval;
-    ngx_uint_t   token;
-    ngx_uint_t   bind;                          /* FOTA_TOKEN_F_* */
-    ngx_uint_t   bind4;
-    ngx_uint_t   bind6;
-    ngx_uint_t   auth;                          /* FOTA_AUTH_* */
-    ngx_int_t    max_ranges;
+    ngx_http_handler_pt  handler;               /* ours, if one is on */
+    ngx_flag_t           check;
+    ngx_flag_t           report;
+    ngx_flag_t           explain;
+    ngx_flag_t           download;
+    ngx_flag_t           digest;
+    ngx_flag_t           status;
+    ngx_flag_t           metrics;
+    ngx_flag_t           health;
+    ngx_flag_t           ready;
+    ngx_flag_t           seen;
+    time_t               seen_interval;
+    ngx_uint_t           token;
+    ngx_uint_t           bind;                  /* FOTA_TOKEN_F_* */
+    ngx_uint_t           bind4;
+    ngx_uint_t           bind6;
+    ngx_uint_t           auth;                  /* FOTA_AUTH_* */
+    ngx_int_t            max_ranges;
 } ngx_http_fota_loc_conf_t;
 
 /* What one worker holds. */

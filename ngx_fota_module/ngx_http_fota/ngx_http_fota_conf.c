@@ -123,9 +123,8 @@ ngx_http_fota_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                  (NGX_CONF_BITMASK_SET
                                   |NGX_HTTP_FOTA_AUTH_ALL));
 
-    if (conf->check || conf->report || conf->explain || conf->status
-        || conf->metrics || conf->health || conf->ready || conf->download
-        || conf->digest || conf->token)
+    if (conf->handler != NULL || conf->download || conf->digest
+        || conf->token)
     {
         mcf->used = 1;
     }
@@ -156,14 +155,7 @@ ngx_http_fota_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     /* "proxy_pass" and its like overwrite the handler without a word. */
 
-    if ((conf->check && clcf->handler != ngx_http_fota_check_handler)
-        || (conf->report && clcf->handler != ngx_http_fota_report_handler)
-        || (conf->explain && clcf->handler != ngx_http_fota_explain_handler)
-        || (conf->status && clcf->handler != ngx_http_fota_status_handler)
-        || (conf->metrics && clcf->handler != ngx_http_fota_metrics_handler)
-        || (conf->health && clcf->handler != ngx_http_fota_health_handler)
-        || (conf->ready && clcf->handler != ngx_http_fota_ready_handler))
-    {
+    if (conf->handler != NULL && clcf->handler != conf->handler) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "location \"%V\" has another content handler "
                            "beside that of fota", &clcf->name);

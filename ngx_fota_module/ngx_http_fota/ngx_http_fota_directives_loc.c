@@ -122,10 +122,9 @@ ngx_http_fota_set_seen(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_fota_set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char *p = conf;
+    ngx_http_fota_loc_conf_t *lcf = conf;
 
     char                      *rv;
-    ngx_flag_t                *flag;
     ngx_command_t              plain;
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -139,9 +138,7 @@ ngx_http_fota_set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    flag = (ngx_flag_t *) (p + cmd->offset);
-
-    if (*flag == 0) {
+    if (*(ngx_flag_t *) ((char *) conf + cmd->offset) == 0) {
         return NGX_CONF_OK;
     }
 
@@ -151,7 +148,8 @@ ngx_http_fota_set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "cannot stand beside another content handler";
     }
 
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
+    lcf->handler = (ngx_http_handler_pt) cmd->post;
+    clcf->handler = lcf->handler;
 
     return NGX_CONF_OK;
 }

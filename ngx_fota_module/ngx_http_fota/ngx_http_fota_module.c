@@ -275,9 +275,20 @@ ngx_http_fota_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_fota_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_uint_t                  i;
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
     ngx_http_fota_main_conf_t  *mcf;
+
+    static const struct {
+        ngx_http_phases      phase;
+        ngx_http_handler_pt  handler;
+    } phases[] = {
+        { NGX_HTTP_POST_READ_PHASE, ngx_http_fota_hide_handler },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_fota_token_handler },
+        { NGX_HTTP_CONTENT_PHASE, ngx_http_fota_download_handler },
+        { NGX_HTTP_LOG_PHASE, ngx_http_fota_log_handler }
+    };
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_fota_module);
 
@@ -291,33 +302,15 @@ ngx_http_fota_postconfiguration(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
+    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+
+        h = ngx_array_push(&cmcf->phases[phases[i].phase].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = phases[i].handler;
     }
-
-    *h = ngx_http_fota_hide_handler;
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_fota_token_handler;
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_CONTENT_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_fota_download_handler;
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_fota_log_handler;
 
     return NGX_OK;
 }

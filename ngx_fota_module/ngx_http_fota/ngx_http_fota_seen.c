@@ -18,6 +18,10 @@
 
 
 static void ngx_http_fota_seen_write(ngx_http_fota_case_t *c);
+static void ngx_http_fota_seen_text(fota_jw_t *w, const char *name,
+    const char *text);
+static void ngx_http_fota_seen_number(fota_jw_t *w, const char *name,
+    uint32_t n);
 static void ngx_http_fota_seen_attrs(ngx_http_fota_case_t *c, fota_jw_t *w);
 
 
@@ -83,46 +87,19 @@ ngx_http_fota_seen_write(ngx_http_fota_case_t *c)
     if (c->req->tz.len) {
         fota_jw_str(&w, "tz", c->req->tz);
 
-    } else if (loc->tz[0] != '\0') {
-        fota_jw_cstr(&w, "tz", loc->tz);
+    } else {
+        ngx_http_fota_seen_text(&w, "tz", loc->tz);
     }
 
-    if (loc->country[0] != '\0') {
-        fota_jw_cstr(&w, "country", loc->country);
-    }
-
-    if (loc->continent[0] != '\0') {
-        fota_jw_cstr(&w, "continent", loc->continent);
-    }
-
-    if (loc->region_code[0] != '\0') {
-        fota_jw_cstr(&w, "region_code", loc->region_code);
-    }
-
-    if (loc->region[0] != '\0') {
-        fota_jw_cstr(&w, "region", loc->region);
-    }
-
-    if (loc->city[0] != '\0') {
-        fota_jw_cstr(&w, "city", loc->city);
-    }
-
-    if (loc->country_id != 0) {
-        fota_jw_uint(&w, "country_id", loc->country_id);
-    }
-
-    if (loc->region_id != 0) {
-        fota_jw_uint(&w, "region_id", loc->region_id);
-    }
-
-    if (loc->city_id != 0) {
-        fota_jw_uint(&w, "city_id", loc->city_id);
-    }
-
-    if (loc->asn != 0) {
-        fota_jw_uint(&w, "asn", loc->asn);
-    }
-
+    ngx_http_fota_seen_text(&w, "country", loc->country);
+    ngx_http_fota_seen_text(&w, "continent", loc->continent);
+    ngx_http_fota_seen_text(&w, "region_code", loc->region_code);
+    ngx_http_fota_seen_text(&w, "region", loc->region);
+    ngx_http_fota_seen_text(&w, "city", loc->city);
+    ngx_http_fota_seen_number(&w, "country_id", loc->country_id);
+    ngx_http_fota_seen_number(&w, "region_id", loc->region_id);
+    ngx_http_fota_seen_number(&w, "city_id", loc->city_id);
+    ngx_http_fota_seen_number(&w, "asn", loc->asn);
     ngx_http_fota_seen_attrs(c, &w);
 
     fota_jw_cstr(&w, "reason", fota_reason_name(c->decision.reason));
@@ -135,6 +112,26 @@ ngx_http_fota_seen_write(ngx_http_fota_case_t *c)
 
     if (out.status == FOTA_OK) {
         (void) ngx_http_fota_spool_note(c->rt, NULL, fota_buf_slice(&out));
+    }
+}
+
+
+/* What is not known is left out. */
+
+static void
+ngx_http_fota_seen_text(fota_jw_t *w, const char *name, const char *text)
+{
+    if (text[0] != '\0') {
+        fota_jw_cstr(w, name, text);
+    }
+}
+
+
+static void
+ngx_http_fota_seen_number(fota_jw_t *w, const char *name, uint32_t n)
+{
+    if (n != 0) {
+        fota_jw_uint(w, name, n);
     }
 }
 
