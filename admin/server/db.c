@@ -103,12 +103,14 @@ fota_db_connect(const fota_db_conf_t *conf)
 
     /*
      * The server gives up before the client does, so that no statement runs
-     * on after its request has gone.  MySQL sees a comment there.
+     * on after its request has gone.  MySQL sees a comment there.  Who waits
+     * for a lock is told to come again while somebody still waits for him:
+     * fota_tx() tries some times.
      */
 
     snprintf(init, sizeof(init), "SET SESSION sql_mode="
              "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
-             "SESSION time_zone='+00:00'"
+             "SESSION time_zone='+00:00',SESSION innodb_lock_wait_timeout=10"
              "/*M!100101 ,SESSION max_statement_time=%u */", limit);
 
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, init);
