@@ -81,8 +81,7 @@ fota_apitoken_list(fota_req_t *req)
              page.after_id, fota_u64(req->tenant_id),
              fota_u64(req->tenant_id), page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_apitoken_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_apitoken_json);
 }
 
 
@@ -136,9 +135,8 @@ fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
     }
 
     if (list == NULL || json_array_size(list) == 0) {
-        (void) fota_res_problem(req, 400, "field_missing", "permissions",
-                                "\"permissions\" needs a member");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_missing", "permissions",
+                               "\"permissions\" needs a member");
     }
 
     rc = fota_db_query(req->db, &rows, "SELECT permissions FROM api_token"
@@ -163,11 +161,9 @@ fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
         if (word == NULL || strlen(word) > FOTA_PERMISSION_LEN
             || !fota_apitoken_word(word))
         {
-            (void) fota_res_problem(req, 400, "field_value", "permissions",
-                                    "\"permissions\"[%zu] must be \"*\", "
-                                    "\"resource:action\" or \"resource:*\"",
-                                    i);
-            return FOTA_INVALID;
+            return fota_res_refuse(req, 400, "field_value", "permissions",
+                                   "\"permissions\"[%zu] must be \"*\", "
+                                   "\"resource:action\" or \"resource:*\"", i);
         }
 
         /*
@@ -176,10 +172,8 @@ fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
          */
 
         if (!fota_permission_has(own, word)) {
-            (void) fota_res_problem(req, 403, "permission", "permissions",
-                                    "the token that asks has no \"%s\"",
-                                    word);
-            return FOTA_INVALID;
+            return fota_res_refuse(req, 403, "permission", "permissions",
+                                   "the token that asks has no \"%s\"", word);
         }
 
         if (i > 0) {
@@ -190,10 +184,9 @@ fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
     }
 
     if (b.status != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "field_limit", "permissions",
-                                "\"permissions\" may have %d bytes in all",
-                                FOTA_PERMISSION_TEXT - 1);
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_limit", "permissions",
+                               "\"permissions\" may have %d bytes in all",
+                               FOTA_PERMISSION_TEXT - 1);
     }
 
     in->permissions[b.len] = '\0';
@@ -239,7 +232,7 @@ fota_apitoken_insert(fota_req_t *req, void *data)
 
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
                        FOTA_APITOKEN_FROM " WHERE a.id = ?", "u", id);
-    rc = fota_row_one(req, rc, rows, fota_apitoken_json, &after);
+    rc = fota_row_one(req, rc, rows, "token", fota_apitoken_json, &after);
     if (rc != FOTA_OK) {
         return rc;
     }
@@ -286,7 +279,8 @@ fota_apitoken_revoke(fota_req_t *req, void *data)
     if (rc == FOTA_OK) {
         rc = fota_db_query(req->db, &rows, "SELECT " FOTA_APITOKEN_COLUMNS
                            FOTA_APITOKEN_FROM " WHERE a.id = ?", "u", *id);
-        rc = fota_row_one(req, rc, rows, fota_apitoken_json, &before);
+        rc = fota_row_one(req, rc, rows, "token", fota_apitoken_json,
+                          &before);
     }
 
     if (rc == FOTA_NOTFOUND) {
@@ -300,21 +294,15 @@ fota_apitoken_revoke(fota_req_t *req, void *data)
     rc = fota_db_exec(req->db, "UPDATE api_token SET revoked = ?"
                       " WHERE id = ? AND revoked = 0", "iu", fota_now_ms(),
                       *id);
-    if (rc != FOTA_OK) {
+
+    if (rc == FOTA_OK && fota_db_affected(req->db) == 0) {
         json_decref(before);
-        return rc;
+        return fota_res_empty(req, 204);        /* it was revoked before */
     }
 
-    (void) fota_res_empty(req, 204);
-
-    if (fota_db_affected(req->db) == 0) {
-        json_decref(before);
-        return FOTA_OK;         /* it was revoked before */
-    }
-
-    return fota_audit(req, (uint32_t) tenant, "token:delete",
-                      fota_object(req, "token", fota_ms(before, "name")),
-                      before, NULL);
+    return fota_changed(req, rc, (uint32_t) tenant, "token:delete",
+                        fota_object(req, "token", fota_ms(before, "name")),
+                        before, NULL);
 }
 
 
@@ -337,7 +325,4 @@ static const fota_route_t  fota_apitoken_table[] = {
       fota_apitoken_delete, NULL, 0, FOTA_ROUTE_ANY }
 };
 
-const fota_route_set_t  fota_routes_apitoken = {
-    fota_apitoken_table,
-    sizeof(fota_apitoken_table) / sizeof(fota_apitoken_table[0])
-};
+FOTA_ROUTE_SET(apitoken, fota_apitoken_table);

@@ -94,9 +94,8 @@ fota_artifact_get(fota_req_t *req, uint64_t id, json_t **out)
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_ARTIFACT_COLUMNS
              FOTA_ARTIFACT_FROM " WHERE a.tenant_id = ? AND a.id = ?", "uu",
              fota_u64(req->tenant_id), id);
-    rc = fota_row_one(req, rc, rows, fota_artifact_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "artifact") : rc;
+    return fota_row_one(req, rc, rows, "artifact", fota_artifact_json, out);
 }
 
 
@@ -113,17 +112,17 @@ fota_artifact_list(fota_req_t *req)
     }
 
     rc = fota_find_product(req, fota_req_param(req, "product"), &product);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT " FOTA_ARTIFACT_COLUMNS
-                 FOTA_ARTIFACT_FROM " WHERE a.tenant_id = ?"
-                 " AND a.product_id = ? AND a.id < ? ORDER BY a.id DESC"
-                 " LIMIT ?", "uuuu", fota_u64(req->tenant_id),
-                 fota_u64(product), page.after_id, page.limit + 1);
+    if (rc != FOTA_OK) {
+        return rc;
     }
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_artifact_json) : rc;
+    rc = fota_db_query(req->db, &rows, "SELECT " FOTA_ARTIFACT_COLUMNS
+             FOTA_ARTIFACT_FROM " WHERE a.tenant_id = ?"
+             " AND a.product_id = ? AND a.id < ? ORDER BY a.id DESC"
+             " LIMIT ?", "uuuu", fota_u64(req->tenant_id),
+             fota_u64(product), page.after_id, page.limit + 1);
+
+    return fota_page_answer(req, rc, rows, &page, 0, fota_artifact_json);
 }
 
 
@@ -208,9 +207,8 @@ fota_artifact_check(fota_req_t *req, fota_artifact_in_t *in)
     if ((fota_ms(req->json, "upload").data == NULL)
         == (fota_ms(req->json, "sha256").data == NULL))
     {
-        (void) fota_res_problem(req, 400, "field_missing", "upload",
-                                "one of \"upload\" and \"sha256\" is needed");
-        return false;
+        return fota_res_bad(req, "field_missing", "upload",
+                            "one of \"upload\" and \"sha256\" is needed");
     }
 
     s = fota_cstr("raw");
@@ -230,10 +228,8 @@ fota_artifact_check(fota_req_t *req, fota_artifact_in_t *in)
     }
 
     if (s.len == 0 || i < s.len) {
-        (void) fota_res_problem(req, 400, "field_chars", "format",
-                                "\"format\" takes letters, digits and "
-                                "\"._+-\"");
-        return false;
+        return fota_res_bad(req, "field_chars", "format",
+                            "\"format\" takes letters, digits and \"._+-\"");
     }
 
     return true;
@@ -263,9 +259,8 @@ fota_artifact_file(fota_req_t *req, fota_artifact_in_t *in)
         if (fota_hex_decode(in->sha, 32, fota_ms(req->json, "sha256"))
             != FOTA_OK)
         {
-            (void) fota_res_problem(req, 400, "field_value", "sha256",
-                                    "\"sha256\" must be 64 hex digits");
-            return FOTA_INVALID;
+            return fota_res_refuse(req, 400, "field_value", "sha256",
+                                   "\"sha256\" must be 64 hex digits");
         }
 
         rc = fota_db_query(req->db, &rows, "SELECT sha256, size, 'complete',"
@@ -301,9 +296,8 @@ fota_artifact_file(fota_req_t *req, fota_artifact_in_t *in)
         }
 
         if (!fota_str_eq(fota_db_str(rows, 2), fota_cstr("complete"))) {
-            (void) fota_res_problem(req, 409, "upload_incomplete", "upload",
-                                    "the upload is not complete");
-            rc = FOTA_INVALID;
+            rc = fota_res_refuse(req, 409, "upload_incomplete", "upload",
+                                 "the upload is not complete");
         }
     }
 
@@ -317,9 +311,8 @@ fota_artifact_file(fota_req_t *req, fota_artifact_in_t *in)
         fota_object_path(req->server, in->sha, path);
 
         if (access(path, R_OK) != 0) {
-            (void) fota_res_problem(req, 410, "upload_lost", NULL,
-                                    "the file is not in the store");
-            rc = FOTA_INVALID;
+            rc = fota_res_refuse(req, 410, "upload_lost", NULL,
+                                 "the file is not in the store");
         }
     }
 
@@ -350,6 +343,7 @@ fota_artifact_insert(fota_req_t *req, void *data)
     fota_str_t           kind, format, s, requires;
     fota_artifact_in_t  *in;
 
+    after = NULL;
     in = data;
     kind = fota_ms(req->json, "kind");
     format = fota_ms(req->json, "format");
@@ -384,9 +378,8 @@ fota_artifact_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK && from == to) {
-        (void) fota_res_problem(req, 400, "field_value", "from",
-                                "\"from\" must be another version");
-        rc = FOTA_INVALID;
+        rc = fota_res_refuse(req, 400, "field_value", "from",
+                             "\"from\" must be another version");
     }
 
     if (rc == FOTA_OK && requires.len > 0) {
@@ -406,10 +399,9 @@ fota_artifact_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK && n >= FOTA_ARTIFACTS_MAX) {
-        (void) fota_res_problem(req, 409, "artifact_limit", NULL,
-                                "a product may have %d artifacts",
-                                FOTA_ARTIFACTS_MAX);
-        rc = FOTA_LIMIT;
+        rc = fota_res_refuse(req, 409, "artifact_limit", NULL,
+                             "a product may have %d artifacts",
+                             FOTA_ARTIFACTS_MAX);
     }
 
     if (rc != FOTA_OK) {
@@ -441,16 +433,10 @@ fota_artifact_insert(fota_req_t *req, void *data)
         rc = fota_artifact_get(req, id, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "artifact:create",
-                      fota_object(req, "product",
-                                  fota_req_param(req, "product")),
-                      NULL, after);
+    return fota_changed(req, rc, req->tenant_id, "artifact:create",
+                        fota_object(req, "product",
+                                    fota_req_param(req, "product")),
+                        NULL, after);
 }
 
 
@@ -495,6 +481,7 @@ fota_artifact_update(fota_req_t *req, void *data)
     fota_str_t           s;
     fota_artifact_op_t  *op;
 
+    after = NULL;
     op = data;
 
     rc = fota_artifact_product(req, op->id, &product);
@@ -539,18 +526,11 @@ fota_artifact_update(fota_req_t *req, void *data)
         rc = fota_artifact_get(req, op->id, &after);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, op->sig != NULL
-                      ? "artifact:sign" : "artifact:update",
-                      fota_object(req, "artifact",
-                                  fota_req_param(req, "artifact")),
-                      before, after);
+    return fota_changed(req, rc, req->tenant_id,
+                        op->sig != NULL ? "artifact:sign" : "artifact:update",
+                        fota_object(req, "artifact",
+                                    fota_req_param(req, "artifact")),
+                        before, after);
 }
 
 
@@ -645,17 +625,10 @@ fota_artifact_remove(fota_req_t *req, void *data)
         rc = fota_outbox_key(req->db, FOTA_T_ARTIFACT, fota_slice(sha, 32));
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "artifact:delete",
-                      fota_object(req, "artifact",
-                                  fota_req_param(req, "artifact")),
-                      before, NULL);
+    return fota_changed(req, rc, req->tenant_id, "artifact:delete",
+                        fota_object(req, "artifact",
+                                    fota_req_param(req, "artifact")),
+                        before, NULL);
 }
 
 
@@ -735,7 +708,4 @@ static const fota_route_t  fota_artifact_table[] = {
       fota_artifact_content, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_artifact = {
-    fota_artifact_table,
-    sizeof(fota_artifact_table) / sizeof(fota_artifact_table[0])
-};
+FOTA_ROUTE_SET(artifact, fota_artifact_table);

@@ -79,8 +79,7 @@ fota_audit_list(fota_req_t *req)
              "uuussu", page.after_id, fota_u64(req->tenant_id),
              fota_u64(req->tenant_id), object, object, page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_audit_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_audit_json);
 }
 
 
@@ -186,7 +185,4 @@ static const fota_route_t  fota_audit_table[] = {
       0, FOTA_ROUTE_PLATFORM }
 };
 
-const fota_route_set_t  fota_routes_audit = {
-    fota_audit_table,
-    sizeof(fota_audit_table) / sizeof(fota_audit_table[0])
-};
+FOTA_ROUTE_SET(audit, fota_audit_table);

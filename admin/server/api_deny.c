@@ -134,6 +134,7 @@ fota_deny_insert(fota_req_t *req, void *data)
     fota_rows_t     *rows;
     fota_deny_in_t  *in;
 
+    after = NULL;
     in = data;
     subject = fota_slice("", 0);
 
@@ -163,18 +164,12 @@ fota_deny_insert(fota_req_t *req, void *data)
                  " FROM deny WHERE tenant_id = ? AND kind = ? AND id = ?",
                  "uus", fota_u64(req->tenant_id), in->kind + 1,
                  fota_slice(in->id, 8));
-        rc = fota_row_one(req, rc, rows, fota_deny_json, &after);
+        rc = fota_row_one(req, rc, rows, "deny", fota_deny_json, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "deny:create",
-                      fota_object(req, fota_deny_kinds[in->kind], subject),
-                      NULL, after);
+    return fota_changed(req, rc, req->tenant_id, "deny:create",
+                        fota_object(req, fota_deny_kinds[in->kind], subject),
+                        NULL, after);
 }
 
 
@@ -258,15 +253,9 @@ fota_deny_remove(fota_req_t *req, void *data)
         rc = fota_outbox_key(req->db, FOTA_T_DENY, fota_slice(key, len));
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "deny:delete",
-                      fota_object(req, "deny", fota_req_param(req, "deny")),
-                      NULL, NULL);
+    return fota_changed(req, rc, req->tenant_id, "deny:delete",
+                        fota_object(req, "deny", fota_req_param(req, "deny")),
+                        NULL, NULL);
 }
 
 
@@ -288,7 +277,4 @@ static const fota_route_t  fota_deny_table[] = {
       0, 0 }
 };
 
-const fota_route_set_t  fota_routes_deny = {
-    fota_deny_table,
-    sizeof(fota_deny_table) / sizeof(fota_deny_table[0])
-};
+FOTA_ROUTE_SET(deny, fota_deny_table);

@@ -127,9 +127,8 @@ fota_device_get(fota_req_t *req, fota_str_t ext_id, json_t **out)
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_DEVICE_COLUMNS
              FOTA_DEVICE_FROM " WHERE d.tenant_id = ? AND d.ext_id = ?",
              "us", fota_u64(req->tenant_id), ext_id);
-    rc = fota_row_one(req, rc, rows, fota_device_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "device") : rc;
+    return fota_row_one(req, rc, rows, "device", fota_device_json, out);
 }
 
 
@@ -220,9 +219,7 @@ fota_device_check(fota_req_t *req, bool create)
     }
 
     if (s.data != NULL && fota_version_check(s) != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "field_value", "pin",
-                                "\"pin\" is no version");
-        return false;
+        return fota_res_bad(req, "field_value", "pin", "\"pin\" is no version");
     }
 
     s = fota_slice(NULL, 0);
@@ -232,9 +229,8 @@ fota_device_check(fota_req_t *req, bool create)
     }
 
     if (s.data != NULL && fota_version_check(s) != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "field_value", "version",
-                                "\"version\" is no version");
-        return false;
+        return fota_res_bad(req, "field_value", "version",
+                            "\"version\" is no version");
     }
 
     attrs = json_object_get(req->json, "attributes");
@@ -244,10 +240,9 @@ fota_device_check(fota_req_t *req, bool create)
     }
 
     if (!json_is_object(attrs) || json_object_size(attrs) > FOTA_ATTRS_MAX) {
-        (void) fota_res_problem(req, 400, "field_limit", "attributes",
-                                "\"attributes\" is an object of at most %d "
-                                "members", FOTA_ATTRS_MAX);
-        return false;
+        return fota_res_bad(req, "field_limit", "attributes",
+                            "\"attributes\" is an object of at most %d members",
+                            FOTA_ATTRS_MAX);
     }
 
     json_object_foreach(attrs, name, v) {
@@ -256,12 +251,10 @@ fota_device_check(fota_req_t *req, bool create)
                 && (!json_is_string(v)
                     || json_string_length(v) > FOTA_ATTR_VALUE_MAX)))
         {
-            (void) fota_res_problem(req, 400, "field_limit", "attributes",
-                                    "\"attributes\": names have 1 to %d "
-                                    "bytes, values are strings of at most "
-                                    "%d bytes", FOTA_ATTR_NAME_MAX,
-                                    FOTA_ATTR_VALUE_MAX);
-            return false;
+            return fota_res_bad(req, "field_limit", "attributes",
+                                "\"attributes\": names have 1 to %d bytes, "
+                                "values are strings of at most %d bytes",
+                                FOTA_ATTR_NAME_MAX, FOTA_ATTR_VALUE_MAX);
         }
     }
 
@@ -312,11 +305,10 @@ fota_device_attrs(fota_req_t *req, uint64_t id)
                         " WHERE device_id = ?", "u", id);
 
     if (rc == FOTA_OK && n > 2 * FOTA_ATTRS_MAX) {
-        (void) fota_res_problem(req, 400, "field_limit", "attributes",
-                                "the device would have %llu attributes, at "
-                                "most %d are kept", (unsigned long long) n,
-                                2 * FOTA_ATTRS_MAX);
-        return FOTA_LIMIT;
+        return fota_res_refuse(req, 400, "field_limit", "attributes",
+                               "the device would have %llu attributes, at most "
+                               "%d are kept", (unsigned long long) n,
+                               2 * FOTA_ATTRS_MAX);
     }
 
     return rc;
@@ -401,6 +393,7 @@ fota_device_make(fota_req_t *req, void *data)
     uint64_t     id;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_ms(req->json, "id");
 
     rc = fota_device_product(req, &product);
@@ -423,14 +416,8 @@ fota_device_make(fota_req_t *req, void *data)
         rc = fota_device_get(req, name, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "device:create",
-                      fota_object(req, "device", name), NULL, after);
+    return fota_changed(req, rc, req->tenant_id, "device:create",
+                        fota_object(req, "device", name), NULL, after);
 }
 
 
@@ -442,6 +429,7 @@ fota_device_change(fota_req_t *req, void *data)
     uint64_t     id;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_req_param(req, "device");
 
     rc = fota_lock(req, FOTA_LOCK_DEVICE, req->tenant_id, name);
@@ -464,15 +452,8 @@ fota_device_change(fota_req_t *req, void *data)
         rc = fota_device_get(req, name, &after);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "device:update",
-                      fota_object(req, "device", name), before, after);
+    return fota_changed(req, rc, req->tenant_id, "device:update",
+                        fota_object(req, "device", name), before, after);
 }
 
 
@@ -527,15 +508,8 @@ fota_device_remove(fota_req_t *req, void *data)
         rc = fota_outbox_key(req->db, FOTA_T_DEVICE, fota_slice(key, len));
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "device:delete",
-                      fota_object(req, "device", name), before, NULL);
+    return fota_changed(req, rc, req->tenant_id, "device:delete",
+                        fota_object(req, "device", name), before, NULL);
 }
 
 
@@ -585,7 +559,4 @@ static const fota_route_t  fota_device_table[] = {
       fota_device_delete, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_device = {
-    fota_device_table,
-    sizeof(fota_device_table) / sizeof(fota_device_table[0])
-};
+FOTA_ROUTE_SET(device, fota_device_table);

@@ -76,8 +76,7 @@ fota_search_list(fota_req_t *req)
 
     rc = fota_statement_query(req, &st, &rows);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_device_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_device_json);
 }
 
 
@@ -132,10 +131,8 @@ fota_bulk_check(fota_req_t *req, fota_bulk_t *bulk)
     }
 
     if (list == NULL || json_array_size(list) == 0) {
-        (void) fota_res_problem(req, 400, "field_missing", "devices",
-                                "\"devices\" needs 1 to %d members",
-                                FOTA_BULK_MAX);
-        return false;
+        return fota_res_bad(req, "field_missing", "devices",
+                            "\"devices\" needs 1 to %d members", FOTA_BULK_MAX);
     }
 
     json_array_foreach(list, i, v) {
@@ -144,11 +141,9 @@ fota_bulk_check(fota_req_t *req, fota_bulk_t *bulk)
         s = fota_slice(json_string_value(id), json_string_length(id));
 
         if (!json_is_string(id) || !fota_device_id_ok(s)) {
-            (void) fota_res_problem(req, 400, "field_limit", "devices",
-                                    "\"devices\"[%zu].id must have 1 to %d "
-                                    "bytes without control characters", i,
-                                    FOTA_ID_MAX);
-            return false;
+            return fota_res_bad(req, "field_limit", "devices",
+                                "\"devices\"[%zu].id must have 1 to %d bytes "
+                                "without control characters", i, FOTA_ID_MAX);
         }
 
         if (version != NULL
@@ -157,11 +152,9 @@ fota_bulk_check(fota_req_t *req, fota_bulk_t *bulk)
                                           json_string_length(version)))
                    != FOTA_OK))
         {
-            (void) fota_res_problem(req, 400, "field_value", "devices",
-                                    "\"devices\"[%zu].version is no version "
-                                    "of at most %d bytes", i,
-                                    FOTA_VERSION_MAX);
-            return false;
+            return fota_res_bad(req, "field_value", "devices",
+                                "\"devices\"[%zu].version is no version of at "
+                                "most %d bytes", i, FOTA_VERSION_MAX);
         }
 
         json_object_foreach(v, key, m) {
@@ -169,10 +162,9 @@ fota_bulk_check(fota_req_t *req, fota_bulk_t *bulk)
                 && !((strcmp(key, "blocked") == 0
                       || strcmp(key, "test") == 0) && json_is_boolean(m)))
             {
-                (void) fota_res_problem(req, 400, "field_unknown", "devices",
-                                        "\"devices\"[%zu] takes id, version, "
-                                        "blocked and test", i);
-                return false;
+                return fota_res_bad(req, "field_unknown", "devices",
+                                    "\"devices\"[%zu] takes id, version, "
+                                    "blocked and test", i);
             }
         }
     }
@@ -293,19 +285,19 @@ fota_history_list(fota_req_t *req)
     }
 
     rc = fota_find_device(req, fota_req_param(req, "device"), &id);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT e.ts, e.rollout_id,"
-                 " e.attempt, e.seq, e.state, e.progress, e.version, n.name,"
-                 " e.bytes, e.ms, e.error_code, e.error_text"
-                 " FROM report_event e LEFT JOIN node n ON n.id = e.node_id"
-                 " WHERE e.device_id = ? AND e.ts < ?"
-                 " ORDER BY e.ts DESC, e.seq DESC LIMIT ?", "uuu", id,
-                 page.after_id, page.limit + 1);
+    if (rc != FOTA_OK) {
+        return rc;
     }
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_history_json) : rc;
+    rc = fota_db_query(req->db, &rows, "SELECT e.ts, e.rollout_id,"
+             " e.attempt, e.seq, e.state, e.progress, e.version, n.name,"
+             " e.bytes, e.ms, e.error_code, e.error_text"
+             " FROM report_event e LEFT JOIN node n ON n.id = e.node_id"
+             " WHERE e.device_id = ? AND e.ts < ?"
+             " ORDER BY e.ts DESC, e.seq DESC LIMIT ?", "uuu", id,
+             page.after_id, page.limit + 1);
+
+    return fota_page_answer(req, rc, rows, &page, 0, fota_history_json);
 }
 
 
@@ -471,7 +463,4 @@ static const fota_route_t  fota_search_table[] = {
       fota_token_unset, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_device_search = {
-    fota_search_table,
-    sizeof(fota_search_table) / sizeof(fota_search_table[0])
-};
+FOTA_ROUTE_SET(device_search, fota_search_table);

@@ -62,9 +62,8 @@ fota_firmware_get(fota_req_t *req, uint32_t id, json_t **out)
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_FIRMWARE_COLUMNS
              FOTA_FIRMWARE_FROM " WHERE f.tenant_id = ? AND f.id = ?", "uu",
              fota_u64(req->tenant_id), fota_u64(id));
-    rc = fota_row_one(req, rc, rows, fota_firmware_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "firmware") : rc;
+    return fota_row_one(req, rc, rows, "firmware", fota_firmware_json, out);
 }
 
 
@@ -108,20 +107,20 @@ fota_firmware_list(fota_req_t *req)
     }
 
     rc = fota_find_product(req, fota_req_param(req, "product"), &product);
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT * FROM (SELECT "
-                 FOTA_FIRMWARE_COLUMNS ", ROW_NUMBER() OVER (ORDER BY"
-                 " FIELD(f.kind, 'os', 'app', 'data'),"
-                 " COALESCE(f.release_order, 0), f.version_key, f.version)"
-                 " AS n" FOTA_FIRMWARE_FROM " WHERE f.tenant_id = ?"
-                 " AND f.product_id = ?) x WHERE n > ? ORDER BY n LIMIT ?",
-                 "uuuu", fota_u64(req->tenant_id), fota_u64(product),
-                 page.after_id, page.limit + 1);
+    if (rc != FOTA_OK) {
+        return rc;
     }
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 9, fota_firmware_json) : rc;
+    rc = fota_db_query(req->db, &rows, "SELECT * FROM (SELECT "
+             FOTA_FIRMWARE_COLUMNS ", ROW_NUMBER() OVER (ORDER BY"
+             " FIELD(f.kind, 'os', 'app', 'data'),"
+             " COALESCE(f.release_order, 0), f.version_key, f.version)"
+             " AS n" FOTA_FIRMWARE_FROM " WHERE f.tenant_id = ?"
+             " AND f.product_id = ?) x WHERE n > ? ORDER BY n LIMIT ?",
+             "uuuu", fota_u64(req->tenant_id), fota_u64(product),
+             page.after_id, page.limit + 1);
+
+    return fota_page_answer(req, rc, rows, &page, 9, fota_firmware_json);
 }
 
 
@@ -180,9 +179,8 @@ fota_firmware_check(fota_req_t *req, bool create)
     }
 
     if (s.data != NULL && fota_kind_parse(s) < 0) {
-        (void) fota_res_problem(req, 400, "field_value", "kind",
-                                "\"kind\" takes os, app, data");
-        return false;
+        return fota_res_bad(req, "field_value", "kind",
+                            "\"kind\" takes os, app, data");
     }
 
     if (!fota_json_str(req, "version", true, FOTA_VERSION_MAX, &s)) {
@@ -190,11 +188,9 @@ fota_firmware_check(fota_req_t *req, bool create)
     }
 
     if (fota_version_check(s) != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "field_value", "version",
-                                "\"version\" has 1 to %d bytes, a letter or "
-                                "digit, no blanks and no quotes",
-                                FOTA_VERSION_MAX);
-        return false;
+        return fota_res_bad(req, "field_value", "version",
+                            "\"version\" has 1 to %d bytes, a letter or digit, "
+                            "no blanks and no quotes", FOTA_VERSION_MAX);
     }
 
     return true;
@@ -270,6 +266,7 @@ fota_firmware_insert(fota_req_t *req, void *data)
     uint64_t    n;
     fota_str_t  version, kind, name;
 
+    after = NULL;
     version = fota_ms(req->json, "version");
     kind = fota_ms(req->json, "kind");
     name = fota_req_param(req, "product");
@@ -296,10 +293,9 @@ fota_firmware_insert(fota_req_t *req, void *data)
     }
 
     if (n >= FOTA_FIRMWARE_MAX) {
-        (void) fota_res_problem(req, 409, "firmware_limit", NULL,
-                                "a product may have %d versions",
-                                FOTA_FIRMWARE_MAX);
-        return FOTA_LIMIT;
+        return fota_res_refuse(req, 409, "firmware_limit", NULL,
+                               "a product may have %d versions",
+                               FOTA_FIRMWARE_MAX);
     }
 
     rc = fota_db_exec(req->db, "INSERT INTO firmware (tenant_id, product_id,"
@@ -323,14 +319,8 @@ fota_firmware_insert(fota_req_t *req, void *data)
         rc = fota_firmware_apply(req, product, id, v, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "firmware:create",
-                      fota_object(req, "product", name), NULL, after);
+    return fota_changed(req, rc, req->tenant_id, "firmware:create",
+                        fota_object(req, "product", name), NULL, after);
 }
 
 
@@ -341,6 +331,7 @@ fota_firmware_update(fota_req_t *req, void *data)
     json_t    *before, *after;
     uint32_t   product, id;
 
+    after = NULL;
     rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id,
                    fota_req_param(req, "product"));
 
@@ -358,17 +349,10 @@ fota_firmware_update(fota_req_t *req, void *data)
 
     rc = fota_firmware_apply(req, product, id, json_copy(before), &after);
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "firmware:update",
-                      fota_object(req, "product",
-                                  fota_req_param(req, "product")),
-                      before, after);
+    return fota_changed(req, rc, req->tenant_id, "firmware:update",
+                        fota_object(req, "product",
+                                    fota_req_param(req, "product")),
+                        before, after);
 }
 
 
@@ -401,10 +385,9 @@ fota_firmware_remove(fota_req_t *req, void *data)
     }
 
     if (used) {
-        (void) fota_res_problem(req, 409, "firmware_in_use", NULL,
-                                "artifacts or rollouts use this version; "
-                                "withdraw it instead");
-        return FOTA_EXISTS;
+        return fota_res_refuse(req, 409, "firmware_in_use", NULL,
+                               "artifacts or rollouts use this version; "
+                               "withdraw it instead");
     }
 
     rc = fota_firmware_get(req, id, &before);
@@ -421,17 +404,10 @@ fota_firmware_remove(fota_req_t *req, void *data)
                              product);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "firmware:delete",
-                      fota_object(req, "product",
-                                  fota_req_param(req, "product")),
-                      before, NULL);
+    return fota_changed(req, rc, req->tenant_id, "firmware:delete",
+                        fota_object(req, "product",
+                                    fota_req_param(req, "product")),
+                        before, NULL);
 }
 
 
@@ -471,7 +447,4 @@ static const fota_route_t  fota_firmware_table[] = {
       "firmware:delete", fota_firmware_delete, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_firmware = {
-    fota_firmware_table,
-    sizeof(fota_firmware_table) / sizeof(fota_firmware_table[0])
-};
+FOTA_ROUTE_SET(firmware, fota_firmware_table);

@@ -88,10 +88,9 @@ fota_gateway_insert(fota_req_t *req, void *data)
     }
 
     if (have >= FOTA_GATEWAYS_MAX) {
-        (void) fota_res_problem(req, 409, "gateway_limit", NULL,
-                                "a tenant may have %d gateway tokens",
-                                FOTA_GATEWAYS_MAX);
-        return FOTA_LIMIT;
+        return fota_res_refuse(req, 409, "gateway_limit", NULL,
+                               "a tenant may have %d gateway tokens",
+                               FOTA_GATEWAYS_MAX);
     }
 
     rc = fota_random(secret, sizeof(secret));
@@ -179,15 +178,9 @@ fota_gateway_remove(fota_req_t *req, void *data)
         rc = fota_outbox_put(req->db, FOTA_T_TENANT, id, id);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, id, "gateway:delete",
-                      fota_object(req, "tenant", tenant),
-                      json_pack("{s:I}", "id", (json_int_t) *gateway), NULL);
+    return fota_changed(req, rc, id, "gateway:delete",
+                        fota_object(req, "tenant", tenant),
+                        json_pack("{s:I}", "id", (json_int_t) *gateway), NULL);
 }
 
 
@@ -297,7 +290,4 @@ static const fota_route_t  fota_gateway_table[] = {
       fota_device_key_create, NULL, 0, FOTA_ROUTE_ANY }
 };
 
-const fota_route_set_t  fota_routes_gateway = {
-    fota_gateway_table,
-    sizeof(fota_gateway_table) / sizeof(fota_gateway_table[0])
-};
+FOTA_ROUTE_SET(gateway, fota_gateway_table);

@@ -57,8 +57,7 @@ fota_geoprefix_list(fota_req_t *req)
              " FROM geoprefix WHERE prefix > ? ORDER BY prefix LIMIT ?", "su",
              page.after, page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_geoprefix_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_geoprefix_json);
 }
 
 
@@ -76,10 +75,8 @@ fota_geoprefix_parse(fota_req_t *req, fota_str_t s, fota_geoprefix_in_t *in)
     if (s.len == 0 || s.len > 64
         || fota_prefix_parse(s, in->addr, &in->plen) != FOTA_OK)
     {
-        (void) fota_res_problem(req, 400, "field_value", "prefix",
-                                "\"prefix\" must be an address or "
-                                "address/length");
-        return false;
+        return fota_res_bad(req, "field_value", "prefix",
+                            "\"prefix\" must be an address or address/length");
     }
 
     for (i = in->plen; i < 128; i++) {
@@ -139,10 +136,9 @@ fota_geoprefix_location(fota_req_t *req, json_t *v)
                           || (j == 0 && !json_is_integer(m))))
             || (i == 6 && j == 3))
         {
-            (void) fota_res_problem(req, 400, "field_value", "location",
-                                    "\"location\".%.32s is unknown, of the "
-                                    "wrong type or over its limit", key);
-            return false;
+            return fota_res_bad(req, "field_value", "location",
+                                "\"location\".%.32s is unknown, of the wrong "
+                                "type or over its limit", key);
         }
     }
 
@@ -194,7 +190,8 @@ fota_geoprefix_write(fota_req_t *req, void *data)
         rc = fota_db_query(req->db, &rows, "SELECT prefix, location,"
                  " node_group FROM geoprefix WHERE prefix = ?", "z",
                  in->text);
-        rc = fota_row_one(req, rc, rows, fota_geoprefix_json, &after);
+        rc = fota_row_one(req, rc, rows, "prefix", fota_geoprefix_json,
+                          &after);
     }
 
     if (rc != FOTA_OK) {
@@ -268,15 +265,9 @@ fota_geoprefix_remove(fota_req_t *req, void *data)
         rc = fota_outbox_key(req->db, FOTA_T_GEOPREFIX, fota_slice(key, len));
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, 0, "geo:delete",
-                      fota_object(req, "geo_prefix", fota_cstr(in->text)),
-                      NULL, NULL);
+    return fota_changed(req, rc, 0, "geo:delete",
+                        fota_object(req, "geo_prefix", fota_cstr(in->text)),
+                        NULL, NULL);
 }
 
 
@@ -299,7 +290,4 @@ static const fota_route_t  fota_geoprefix_table[] = {
       fota_geoprefix_delete, NULL, 0, FOTA_ROUTE_PLATFORM }
 };
 
-const fota_route_set_t  fota_routes_geoprefix = {
-    fota_geoprefix_table,
-    sizeof(fota_geoprefix_table) / sizeof(fota_geoprefix_table[0])
-};
+FOTA_ROUTE_SET(geoprefix, fota_geoprefix_table);

@@ -55,9 +55,8 @@ fota_group_get(fota_req_t *req, fota_str_t name, json_t **out)
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_GROUP_COLUMNS
              " FROM device_group WHERE tenant_id = ? AND name = ?", "us",
              fota_u64(req->tenant_id), name);
-    rc = fota_row_one(req, rc, rows, fota_group_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "group") : rc;
+    return fota_row_one(req, rc, rows, "group", fota_group_json, out);
 }
 
 
@@ -77,8 +76,7 @@ fota_group_list(fota_req_t *req)
              " ORDER BY name LIMIT ?", "usu", fota_u64(req->tenant_id),
              page.after, page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_group_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_group_json);
 }
 
 
@@ -190,10 +188,9 @@ fota_group_check(fota_req_t *req, bool create)
     }
 
     if (s.len > 0 && memchr(s.data, '*', s.len) != NULL) {
-        (void) fota_res_problem(req, 400, "field_chars", "name",
-                                "\"name\" must not hold \"*\", which stands "
-                                "for any text in filters");
-        return false;
+        return fota_res_bad(req, "field_chars", "name",
+                            "\"name\" must not hold \"*\", which stands for "
+                            "any text in filters");
     }
 
     return fota_json_str(req, "filter", false, FOTA_FILTER_TEXT_MAX, &s);
@@ -256,6 +253,7 @@ fota_group_insert(fota_req_t *req, void *data)
     json_t     *after;
     fota_str_t  name, filter;
 
+    after = NULL;
     name = fota_ms(req->json, "name");
     filter = fota_ms(req->json, "filter");
 
@@ -279,14 +277,8 @@ fota_group_insert(fota_req_t *req, void *data)
         rc = fota_group_get(req, name, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "group:create",
-                      fota_object(req, "group", name), NULL, after);
+    return fota_changed(req, rc, req->tenant_id, "group:create",
+                        fota_object(req, "group", name), NULL, after);
 }
 
 
@@ -354,6 +346,7 @@ fota_group_update(fota_req_t *req, void *data)
     uint64_t    id;
     fota_str_t  name, to, filter;
 
+    after = NULL;
     name = fota_req_param(req, "group");
     to = fota_ms(req->json, "name");
     filter = fota_ms(req->json, "filter");
@@ -388,9 +381,8 @@ fota_group_update(fota_req_t *req, void *data)
 
     if (rc == FOTA_OK && filter.data != NULL) {
         if (json_is_null(json_object_get(before, "filter"))) {
-            (void) fota_res_problem(req, 409, "group_static", "filter",
-                                    "the group has static members");
-            rc = FOTA_INVALID;
+            rc = fota_res_refuse(req, 409, "group_static", "filter",
+                                 "the group has static members");
 
         } else {
             rc = fota_group_set_filter(req, id, name, filter);
@@ -405,15 +397,8 @@ fota_group_update(fota_req_t *req, void *data)
         rc = fota_group_get(req, name, &after);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "group:update",
-                      fota_object(req, "group", name), before, after);
+    return fota_changed(req, rc, req->tenant_id, "group:update",
+                        fota_object(req, "group", name), before, after);
 }
 
 
@@ -463,15 +448,8 @@ fota_group_remove(fota_req_t *req, void *data)
         rc = fota_outbox_products(req->db, req->tenant_id);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "group:delete",
-                      fota_object(req, "group", name), before, NULL);
+    return fota_changed(req, rc, req->tenant_id, "group:delete",
+                        fota_object(req, "group", name), before, NULL);
 }
 
 
@@ -585,8 +563,7 @@ fota_group_members(fota_req_t *req)
 
     rc = fota_statement_query(req, &st, &rows);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_member_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_member_json);
 }
 
 
@@ -714,7 +691,4 @@ static const fota_route_t  fota_group_table[] = {
       fota_group_export, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_group = {
-    fota_group_table,
-    sizeof(fota_group_table) / sizeof(fota_group_table[0])
-};
+FOTA_ROUTE_SET(group, fota_group_table);

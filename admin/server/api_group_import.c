@@ -147,7 +147,4 @@ static const fota_route_t  fota_import_table[] = {
       fota_import_post, NULL, FOTA_MEMBERS_BODY, 0 }
 };
 
-const fota_route_set_t  fota_routes_group_import = {
-    fota_import_table,
-    sizeof(fota_import_table) / sizeof(fota_import_table[0])
-};
+FOTA_ROUTE_SET(group_import, fota_import_table);

@@ -130,9 +130,8 @@ fota_keyring_make(fota_req_t *req, void *data)
     rc = fota_keyring_next_kid(req, *scope, &kid);
 
     if (rc == FOTA_OK) {
-        (void) fota_res_problem(req, 409, "key_exists", NULL,
-                                "there is a next key already: %u", kid);
-        return FOTA_EXISTS;
+        return fota_res_refuse(req, 409, "key_exists", NULL,
+                               "there is a next key already: %u", kid);
     }
 
     if (rc != FOTA_NOTFOUND) {
@@ -349,14 +348,8 @@ fota_operator_remove(fota_req_t *req, void *data)
                                  (uint16_t) *kid);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, 0, "key:operator", fota_cstr("key/operator"),
-                      json_pack("{s:I}", "kid", (json_int_t) *kid), NULL);
+    return fota_changed(req, rc, 0, "key:operator", fota_cstr("key/operator"),
+                        json_pack("{s:I}", "kid", (json_int_t) *kid), NULL);
 }
 
 
@@ -389,7 +382,4 @@ static const fota_route_t  fota_keyring_table[] = {
       fota_operator_delete, NULL, 0, FOTA_ROUTE_PLATFORM }
 };
 
-const fota_route_set_t  fota_routes_keyring = {
-    fota_keyring_table,
-    sizeof(fota_keyring_table) / sizeof(fota_keyring_table[0])
-};
+FOTA_ROUTE_SET(keyring, fota_keyring_table);

@@ -131,9 +131,8 @@ fota_node_get(fota_req_t *req, fota_str_t name, json_t **out)
 
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_NODE_COLUMNS
                        FOTA_NODE_FROM " WHERE n.name = ?", "s", name);
-    rc = fota_row_one(req, rc, rows, fota_node_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "node") : rc;
+    return fota_row_one(req, rc, rows, "node", fota_node_json, out);
 }
 
 
@@ -152,8 +151,7 @@ fota_node_list(fota_req_t *req)
              FOTA_NODE_FROM " WHERE n.name > ? ORDER BY n.name LIMIT ?", "su",
              page.after, page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_node_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_node_json);
 }
 
 
@@ -220,10 +218,9 @@ fota_node_check(fota_req_t *req, bool create)
                   || (s.data[i] >= '0' && s.data[i] <= '9')
                   || memchr("._-", s.data[i], 3) != NULL))
             {
-                (void) fota_res_problem(req, 400, "field_chars", "name",
-                                        "\"name\" takes letters, digits, "
-                                        "dots, dashes and \"_\"");
-                return false;
+                return fota_res_bad(req, "field_chars", "name",
+                                    "\"name\" takes letters, digits, dots, "
+                                    "dashes and \"_\"");
             }
         }
     }
@@ -247,10 +244,9 @@ fota_node_check(fota_req_t *req, bool create)
         }
 
         if (n == 0) {
-            (void) fota_res_problem(req, 400, "field_value", "url",
-                                    "\"url\" must be https://host[:port] or "
-                                    "http://host[:port]");
-            return false;
+            return fota_res_bad(req, "field_value", "url",
+                                "\"url\" must be https://host[:port] or "
+                                "http://host[:port]");
         }
     }
 
@@ -352,6 +348,7 @@ fota_node_insert(fota_req_t *req, void *data)
     json_t      *v, *after;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_ms(req->json, "name");
 
     rc = fota_db_exec(req->db, "INSERT INTO node (name, url, created)"
@@ -371,14 +368,8 @@ fota_node_insert(fota_req_t *req, void *data)
         rc = fota_node_apply(req, name, v, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, 0, "node:create", fota_object(req, "node", name),
-                      NULL, after);
+    return fota_changed(req, rc, 0, "node:create",
+                        fota_object(req, "node", name), NULL, after);
 }
 
 
@@ -389,6 +380,7 @@ fota_node_update(fota_req_t *req, void *data)
     json_t      *before, *after;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_req_param(req, "node");
 
     rc = fota_node_hold(req, name);
@@ -401,18 +393,11 @@ fota_node_update(fota_req_t *req, void *data)
         return rc;
     }
 
+    json_object_del(before, "status");
     rc = fota_node_apply(req, name, json_copy(before), &after);
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-    json_object_del(before, "status");
-
-    return fota_audit(req, 0, "node:update", fota_object(req, "node", name),
-                      before, after);
+    return fota_changed(req, rc, 0, "node:update",
+                        fota_object(req, "node", name), before, after);
 }
 
 
@@ -462,15 +447,8 @@ fota_node_remove(fota_req_t *req, void *data)
         rc = fota_outbox_key(req->db, FOTA_T_NODE, fota_slice(key, len));
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, 0, "node:delete", fota_object(req, "node", name),
-                      before, NULL);
+    return fota_changed(req, rc, 0, "node:delete",
+                        fota_object(req, "node", name), before, NULL);
 }
 
 
@@ -595,7 +573,4 @@ static const fota_route_t  fota_node_table[] = {
       NULL, FOTA_BODY_JSON, FOTA_ROUTE_PLATFORM }
 };
 
-const fota_route_set_t  fota_routes_node = {
-    fota_node_table,
-    sizeof(fota_node_table) / sizeof(fota_node_table[0])
-};
+FOTA_ROUTE_SET(node, fota_node_table);

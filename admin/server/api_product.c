@@ -65,9 +65,8 @@ fota_product_get(fota_req_t *req, fota_str_t name, json_t **out)
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_PRODUCT_COLUMNS
              " FROM product p WHERE p.tenant_id = ? AND p.name = ?", "us",
              fota_u64(req->tenant_id), name);
-    rc = fota_row_one(req, rc, rows, fota_product_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "product") : rc;
+    return fota_row_one(req, rc, rows, "product", fota_product_json, out);
 }
 
 
@@ -87,8 +86,7 @@ fota_product_list(fota_req_t *req)
              " ORDER BY p.name LIMIT ?", "usu", fota_u64(req->tenant_id),
              page.after, page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_product_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_product_json);
 }
 
 
@@ -156,11 +154,10 @@ fota_product_check(fota_req_t *req, bool create)
         if (fota_window_parse(fota_slice(s.data + start, i - start), &w, &pos)
             != FOTA_OK)
         {
-            (void) fota_res_problem(req, 400, "field_value", "install_window",
-                                    "\"install_window\", byte %zu: as "
-                                    "\"mon-fri 22:00-05:00; sun 01:00-06:00\""
-                                    " is wanted", start + pos + 1);
-            return false;
+            return fota_res_bad(req, "field_value", "install_window",
+                                "\"install_window\", byte %zu: as \"mon-fri "
+                                "22:00-05:00; sun 01:00-06:00\" is wanted",
+                                start + pos + 1);
         }
 
         start = i + 1;
@@ -183,10 +180,9 @@ fota_product_write(fota_req_t *req, fota_str_t name, json_t *v)
     fota_str_t  s;
 
     if (fota_mu(v, "retry_min_s") > fota_mu(v, "retry_max_s")) {
-        (void) fota_res_problem(req, 400, "field_limit", "retry_min_s",
-                                "\"retry_min_s\" must not be above "
-                                "\"retry_max_s\"");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_limit", "retry_min_s",
+                               "\"retry_min_s\" must not be above "
+                               "\"retry_max_s\"");
     }
 
     group = 0;
@@ -241,6 +237,7 @@ fota_product_insert(fota_req_t *req, void *data)
     json_t      *v, *after;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_ms(req->json, "name");
 
     rc = fota_db_exec(req->db, "INSERT INTO product (tenant_id, name, created)"
@@ -260,14 +257,8 @@ fota_product_insert(fota_req_t *req, void *data)
         rc = fota_product_apply(req, name, v, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "product:create",
-                      fota_object(req, "product", name), NULL, after);
+    return fota_changed(req, rc, req->tenant_id, "product:create",
+                        fota_object(req, "product", name), NULL, after);
 }
 
 
@@ -278,6 +269,7 @@ fota_product_update(fota_req_t *req, void *data)
     json_t      *before, *after;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_req_param(req, "product");
 
     rc = fota_lock(req, FOTA_LOCK_PRODUCT, req->tenant_id, name);
@@ -292,15 +284,8 @@ fota_product_update(fota_req_t *req, void *data)
 
     rc = fota_product_apply(req, name, json_copy(before), &after);
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-
-    return fota_audit(req, req->tenant_id, "product:update",
-                      fota_object(req, "product", name), before, after);
+    return fota_changed(req, rc, req->tenant_id, "product:update",
+                        fota_object(req, "product", name), before, after);
 }
 
 
@@ -346,9 +331,8 @@ fota_product_remove(fota_req_t *req, void *data)
                             fota_u64(req->tenant_id), id);
 
         if (used) {
-            (void) fota_res_problem(req, 409, "product_in_use", NULL,
-                                    "the product has %s", uses[i].what);
-            rc = FOTA_EXISTS;
+            rc = fota_res_refuse(req, 409, "product_in_use", NULL,
+                                 "the product has %s", uses[i].what);
         }
 
         if (rc != FOTA_OK) {
@@ -365,15 +349,8 @@ fota_product_remove(fota_req_t *req, void *data)
         rc = fota_outbox_key(req->db, FOTA_T_PRODUCT, fota_slice(key, len));
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "product:delete",
-                      fota_object(req, "product", name), before, NULL);
+    return fota_changed(req, rc, req->tenant_id, "product:delete",
+                        fota_object(req, "product", name), before, NULL);
 }
 
 
@@ -413,7 +390,4 @@ static const fota_route_t  fota_product_table[] = {
       fota_product_delete, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_product = {
-    fota_product_table,
-    sizeof(fota_product_table) / sizeof(fota_product_table[0])
-};
+FOTA_ROUTE_SET(product, fota_product_table);

@@ -169,7 +169,4 @@ static const fota_route_t  fota_status_table[] = {
       FOTA_ROUTE_ANY | FOTA_ROUTE_NO_DB }
 };
 
-const fota_route_set_t  fota_routes_status = {
-    fota_status_table,
-    sizeof(fota_status_table) / sizeof(fota_status_table[0])
-};
+FOTA_ROUTE_SET(status, fota_status_table);

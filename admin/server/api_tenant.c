@@ -139,9 +139,8 @@ fota_tenant_get(fota_req_t *req, uint64_t id, json_t **out)
 
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_TENANT_COLUMNS
                        " FROM tenant WHERE id = ?", "u", id);
-    rc = fota_row_one(req, rc, rows, fota_tenant_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "tenant") : rc;
+    return fota_row_one(req, rc, rows, "tenant", fota_tenant_json, out);
 }
 
 
@@ -202,8 +201,7 @@ fota_tenant_list(fota_req_t *req)
              fota_u64(req->tenant_id), fota_u64(req->tenant_id),
              page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_tenant_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_tenant_json);
 }
 
 
@@ -243,10 +241,8 @@ fota_tenant_check_lists(fota_req_t *req)
         if (!json_is_string(v) || json_string_length(v) == 0
             || json_string_length(v) > 512)
         {
-            (void) fota_res_problem(req, 400, "field_limit", "issuers",
-                                    "\"issuers\" holds names of 1 to 512 "
-                                    "bytes");
-            return false;
+            return fota_res_bad(req, "field_limit", "issuers",
+                                "\"issuers\" holds names of 1 to 512 bytes");
         }
     }
 
@@ -263,11 +259,9 @@ fota_tenant_check_lists(fota_req_t *req)
         if (!json_is_string(country) || !json_is_string(node) || len < 1
             || len > 3 || json_string_length(node) > FOTA_NAME_MAX)
         {
-            (void) fota_res_problem(req, 400, "field_value", "default_nodes",
-                                    "\"default_nodes\" holds {\"country\": "
-                                    "\"JP\", \"-AS\" or \"*\", \"node\": "
-                                    "NAME}");
-            return false;
+            return fota_res_bad(req, "field_value", "default_nodes",
+                                "\"default_nodes\" holds {\"country\": \"JP\", "
+                                "\"-AS\" or \"*\", \"node\": NAME}");
         }
     }
 
@@ -306,9 +300,8 @@ fota_tenant_check(fota_req_t *req, bool create)
     if (create && json_string_length(json_object_get(req->json, "name")) == 1
         && json_string_value(json_object_get(req->json, "name"))[0] == '*')
     {
-        (void) fota_res_problem(req, 400, "field_value", "name",
-                                "\"*\" stands for the whole installation");
-        return false;
+        return fota_res_bad(req, "field_value", "name",
+                            "\"*\" stands for the whole installation");
     }
 
     return fota_tenant_check_lists(req);
@@ -437,6 +430,7 @@ fota_tenant_insert(fota_req_t *req, void *data)
     uint64_t     id;
     fota_str_t   name;
 
+    after = NULL;
     name = fota_ms(req->json, "name");
 
     rc = fota_db_exec(req->db, "INSERT INTO tenant (name, created)"
@@ -466,14 +460,8 @@ fota_tenant_insert(fota_req_t *req, void *data)
         rc = fota_tenant_get(req, id, &after);
     }
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    (void) fota_res_json(req, 201, json_incref(after));
-
-    return fota_audit(req, (uint32_t) id, "tenant:create",
-                      fota_object(req, "tenant", name), NULL, after);
+    return fota_changed(req, rc, (uint32_t) id, "tenant:create",
+                        fota_object(req, "tenant", name), NULL, after);
 }
 
 
@@ -485,6 +473,7 @@ fota_tenant_update(fota_req_t *req, void *data)
     uint32_t     id;
     fota_str_t   name;
 
+    after = NULL;
     rc = fota_tenant_hold(req, &id, &name);
 
     if (rc == FOTA_OK) {
@@ -505,15 +494,8 @@ fota_tenant_update(fota_req_t *req, void *data)
         rc = fota_tenant_get(req, id, &after);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) fota_res_json(req, 200, json_incref(after));
-
-    return fota_audit(req, id, "tenant:update",
-                      fota_object(req, "tenant", name), before, after);
+    return fota_changed(req, rc, id, "tenant:update",
+                        fota_object(req, "tenant", name), before, after);
 }
 
 
@@ -626,7 +608,4 @@ static const fota_route_t  fota_tenant_table[] = {
       fota_tenant_put_signer, NULL, FOTA_BODY_JSON, FOTA_ROUTE_ANY }
 };
 
-const fota_route_set_t  fota_routes_tenant = {
-    fota_tenant_table,
-    sizeof(fota_tenant_table) / sizeof(fota_tenant_table[0])
-};
+FOTA_ROUTE_SET(tenant, fota_tenant_table);

@@ -77,9 +77,8 @@ fota_upload_get(fota_req_t *req, fota_str_t id, json_t **out)
     rc = fota_db_query(req->db, &rows, "SELECT " FOTA_UPLOAD_COLUMNS
              " FROM upload WHERE tenant_id = ? AND id = ?", "us",
              fota_u64(req->tenant_id), id);
-    rc = fota_row_one(req, rc, rows, fota_upload_json, out);
 
-    return rc == FOTA_NOTFOUND ? fota_unknown(req, "upload") : rc;
+    return fota_row_one(req, rc, rows, "upload", fota_upload_json, out);
 }
 
 
@@ -118,8 +117,7 @@ fota_upload_list(fota_req_t *req)
              " LIMIT ?", "usu", fota_u64(req->tenant_id), page.after,
              page.limit + 1);
 
-    return rc == FOTA_OK
-           ? fota_page_answer(req, rows, &page, 0, fota_upload_json) : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_upload_json);
 }
 
 
@@ -181,10 +179,9 @@ fota_upload_insert(fota_req_t *req, void *data)
                         fota_u64(req->tenant_id));
 
     if (rc == FOTA_OK && n >= FOTA_UPLOAD_OPEN_MAX) {
-        (void) fota_res_problem(req, 409, "upload_limit", NULL,
-                                "a tenant may have %d open uploads",
-                                FOTA_UPLOAD_OPEN_MAX);
-        return FOTA_LIMIT;
+        return fota_res_refuse(req, 409, "upload_limit", NULL,
+                               "a tenant may have %d open uploads",
+                               FOTA_UPLOAD_OPEN_MAX);
     }
 
     if (rc == FOTA_OK) {
@@ -432,9 +429,8 @@ fota_upload_save(fota_req_t *req, fota_upload_t *up)
              up->id, up->saved);
 
     if (rc == FOTA_OK && fota_db_affected(db) == 0) {
-        (void) fota_res_problem(req, 409, "upload_closed", NULL,
-                                "the upload was ended by another request");
-        rc = FOTA_INVALID;
+        rc = fota_res_refuse(req, 409, "upload_closed", NULL,
+                             "the upload was ended by another request");
     }
 
     fota_db_put(req->server->db, db);
@@ -687,10 +683,8 @@ fota_upload_remove(fota_req_t *req, void *data)
     }
 
     *gone = true;
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, req->tenant_id, "upload:delete",
-                      fota_object(req, "upload", id), before, NULL);
+    return fota_changed(req, rc, req->tenant_id, "upload:delete",
+                        fota_object(req, "upload", id), before, NULL);
 }
 
 
@@ -728,7 +722,4 @@ static const fota_route_t  fota_upload_table[] = {
       fota_upload_complete, NULL, 0, 0 }
 };
 
-const fota_route_set_t  fota_routes_upload = {
-    fota_upload_table,
-    sizeof(fota_upload_table) / sizeof(fota_upload_table[0])
-};
+FOTA_ROUTE_SET(upload, fota_upload_table);

@@ -109,10 +109,9 @@ fota_artifact_sign(fota_req_t *req, uint64_t id, const uint8_t *offline)
 
     if (offline != NULL) {
         if (!s.has_pub) {
-            (void) fota_res_problem(req, 409, "no_signer", "signature",
-                                    "the tenant has no public key to verify "
-                                    "with");
-            return FOTA_INVALID;
+            return fota_res_refuse(req, 409, "no_signer", "signature",
+                                   "the tenant has no public key to verify "
+                                   "with");
         }
 
         rc = fota_manifest_verify(&s.m, s.pub, offline);

@@ -40,9 +40,7 @@ static int
 fota_auth_refuse(fota_req_t *req, const char *error, const char *text)
 {
     fota_res_header(req, "WWW-Authenticate", error);
-    (void) fota_res_problem(req, 401, "token", NULL, "%s", text);
-
-    return FOTA_INVALID;
+    return fota_res_refuse(req, 401, "token", NULL, "%s", text);
 }
 
 
@@ -120,16 +118,14 @@ fota_auth_token(fota_req_t *req, fota_db_t *db)
     if (req->route->permission != NULL
         && !fota_permission_has(perms, req->route->permission))
     {
-        (void) fota_res_problem(req, 403, "permission", NULL,
-                                "the token has no permission \"%s\"",
-                                req->route->permission);
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 403, "permission", NULL,
+                               "the token has no permission \"%s\"",
+                               req->route->permission);
     }
 
     if ((req->route->flags & FOTA_ROUTE_PLATFORM) && !req->platform) {
-        (void) fota_res_problem(req, 403, "platform", NULL,
-                                "only a token of the platform may do this");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 403, "platform", NULL,
+                               "only a token of the platform may do this");
     }
 
     if (now - used > FOTA_AUTH_USED_MS) {
@@ -161,10 +157,9 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
         if (req->tenant_id == 0
             && !(req->route->flags & (FOTA_ROUTE_ANY | FOTA_ROUTE_PLATFORM)))
         {
-            (void) fota_res_problem(req, 400, "tenant_needed", "tenant",
-                                    "a token of the platform names the "
-                                    "tenant: ?tenant=NAME or X-Fota-Tenant");
-            return FOTA_INVALID;
+            return fota_res_refuse(req, 400, "tenant_needed", "tenant",
+                                   "a token of the platform names the tenant: "
+                                   "?tenant=NAME or X-Fota-Tenant");
         }
 
         return FOTA_OK;
@@ -175,22 +170,19 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
             return FOTA_OK;
         }
 
-        (void) fota_res_problem(req, 403, "tenant", "tenant",
-                                "the token is for another tenant");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 403, "tenant", "tenant",
+                               "the token is for another tenant");
     }
 
     if (name.len > FOTA_NAME_MAX) {
-        (void) fota_res_problem(req, 400, "field_limit", "tenant",
-                                "\"tenant\" has %zu bytes; the limit is %d",
-                                name.len, FOTA_NAME_MAX);
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_limit", "tenant",
+                               "\"tenant\" has %zu bytes; the limit is %d",
+                               name.len, FOTA_NAME_MAX);
     }
 
     if (!fota_str_utf8(name)) {
-        (void) fota_res_problem(req, 400, "field_chars", "tenant",
-                                "\"tenant\" is not valid UTF-8");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_chars", "tenant",
+                               "\"tenant\" is not valid UTF-8");
     }
 
     rc = fota_db_query(db, &rows, "SELECT id FROM tenant WHERE name = ?", "s",
@@ -204,9 +196,8 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
     fota_db_rows_end(rows);
 
     if (rc == FOTA_NOTFOUND || fota_str_blank(name)) {
-        (void) fota_res_problem(req, 404, "tenant_unknown", "tenant",
-                                "there is no such tenant");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 404, "tenant_unknown", "tenant",
+                               "there is no such tenant");
     }
 
     req->tenant_id = id;
@@ -226,9 +217,8 @@ fota_auth_node(fota_req_t *req, fota_db_t *db)
     name = fota_req_header(req, "X-Fota-Node");
 
     if (name.len == 0 || name.len > FOTA_NAME_MAX || !fota_str_utf8(name)) {
-        (void) fota_res_problem(req, 401, "node", NULL,
-                                "a client certificate of a node is needed");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 401, "node", NULL,
+                               "a client certificate of a node is needed");
     }
 
     rc = fota_db_query(db, &rows, "SELECT id FROM node WHERE name = ?", "s",
@@ -248,10 +238,9 @@ fota_auth_node(fota_req_t *req, fota_db_t *db)
     fota_db_rows_end(rows);
 
     if (rc == FOTA_NOTFOUND) {
-        (void) fota_res_problem(req, 403, "node", NULL,
-                                "the node of this certificate is not "
-                                "registered");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 403, "node", NULL,
+                               "the node of this certificate is not "
+                               "registered");
     }
 
     return rc;

@@ -176,12 +176,7 @@ fota_brake_rollout_tx(fota_req_t *req, void *data)
         rc = fota_deny_now(req->db, FOTA_DENY_DEPLOYMENT, form.row.id, true);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, &form, 200, "rollout:brake", before);
+    return fota_rollout_done(req, rc, &form, 200, "rollout:brake", before);
 }
 
 
@@ -372,7 +367,4 @@ static const fota_route_t  fota_brake_table[] = {
 };
 
 
-const fota_route_set_t  fota_routes_brake = {
-    fota_brake_table,
-    sizeof(fota_brake_table) / sizeof(fota_brake_table[0])
-};
+FOTA_ROUTE_SET(brake, fota_brake_table);

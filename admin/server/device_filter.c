@@ -107,10 +107,9 @@ fota_device_sql(fota_req_t *req, const char *field, fota_str_t filter,
     memset(&err, 0, sizeof(err));
 
     if (filter.len > FOTA_FILTER_TEXT_MAX) {
-        (void) fota_res_problem(req, 400, "field_limit", field,
-                                "\"%s\" may have %d bytes", field,
-                                FOTA_FILTER_TEXT_MAX);
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_limit", field,
+                               "\"%s\" may have %d bytes", field,
+                               FOTA_FILTER_TEXT_MAX);
     }
 
     rc = fota_filter_parse(&req->arena.mem, filter, &tree, &err);
@@ -123,10 +122,9 @@ fota_device_sql(fota_req_t *req, const char *field, fota_str_t filter,
     }
 
     if (rc == FOTA_INVALID || rc == FOTA_LIMIT || rc == FOTA_NOTFOUND) {
-        (void) fota_res_problem(req, 400, "filter", field,
-                                "\"%s\", column %zu: %s", field, err.column,
-                                err.text);
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "filter", field,
+                               "\"%s\", column %zu: %s", field, err.column,
+                               err.text);
     }
 
     return rc;

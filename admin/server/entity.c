@@ -23,10 +23,9 @@ fota_page_text(fota_req_t *req, fota_page_t *page)
     }
 
     if (page->after.len > 512 || !fota_str_utf8(page->after)) {
-        (void) fota_res_problem(req, 400, "field_limit", "after",
-                                "\"after\" is \"next\" of the page before, "
-                                "at most 512 bytes of UTF-8");
-        return false;
+        return fota_res_bad(req, "field_limit", "after",
+                            "\"after\" is \"next\" of the page before, at most "
+                            "512 bytes of UTF-8");
     }
 
     s = fota_req_query(req, "limit");
@@ -36,10 +35,9 @@ fota_page_text(fota_req_t *req, fota_page_t *page)
         && (fota_str_u64(s, FOTA_PAGE_MAX, &page->limit) != FOTA_OK
             || page->limit == 0))
     {
-        (void) fota_res_problem(req, 400, "field_limit", "limit",
-                                "\"limit\" must be between 1 and %d",
-                                FOTA_PAGE_MAX);
-        return false;
+        return fota_res_bad(req, "field_limit", "limit",
+                            "\"limit\" must be between 1 and %d",
+                            FOTA_PAGE_MAX);
     }
 
     return true;
@@ -58,10 +56,9 @@ fota_page_number(fota_req_t *req, fota_page_t *page, uint64_t first)
     if (page->after.len > 0
         && fota_str_u64(page->after, INT64_MAX, &page->after_id) != FOTA_OK)
     {
-        (void) fota_res_problem(req, 400, "field_type", "after",
-                                "\"after\" is \"next\" of the page before, "
-                                "a number");
-        return false;
+        return fota_res_bad(req, "field_type", "after",
+                            "\"after\" is \"next\" of the page before, a "
+                            "number");
     }
 
     return true;
@@ -69,12 +66,15 @@ fota_page_number(fota_req_t *req, fota_page_t *page, uint64_t first)
 
 
 int
-fota_page_answer(fota_req_t *req, fota_rows_t *rows, const fota_page_t *page,
-    unsigned key, fota_item_pt item)
+fota_page_answer(fota_req_t *req, int rc, fota_rows_t *rows,
+    const fota_page_t *page, unsigned key, fota_item_pt item)
 {
-    int       rc;
     json_t   *items, *next, *one, *answer;
     uint64_t  n;
+
+    if (rc != FOTA_OK) {
+        return rc;
+    }
 
     items = json_array();
     next = NULL;
@@ -124,20 +124,16 @@ fota_list_answer(fota_req_t *req, int rc, fota_rows_t *rows,
 {
     fota_page_t  page;
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
     memset(&page, 0, sizeof(page));
     page.limit = UINT64_MAX;
 
-    return fota_page_answer(req, rows, &page, 0, item);
+    return fota_page_answer(req, rc, rows, &page, 0, item);
 }
 
 
 int
-fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows, fota_item_pt item,
-    json_t **out)
+fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows, const char *kind,
+    fota_item_pt item, json_t **out)
 {
     *out = NULL;
 
@@ -154,7 +150,7 @@ fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows, fota_item_pt item,
 
     fota_db_rows_end(rows);
 
-    return rc;
+    return rc == FOTA_NOTFOUND ? fota_unknown(req, kind) : rc;
 }
 
 
@@ -443,9 +439,8 @@ fota_word_refuse(fota_req_t *req, const char *name, const char *const *words,
                                  i > 0 ? ", " : "", words[i]);
     }
 
-    (void) fota_res_problem(req, 400, "field_value", name,
-                            "\"%s\" takes %s", name, text);
-    return false;
+    return fota_res_bad(req, "field_value", name, "\"%s\" takes %s", name,
+                        text);
 }
 
 
@@ -569,10 +564,8 @@ fota_json_base64(fota_req_t *req, const char *name, size_t len, uint8_t *out,
     if (fota_base64_decode(bytes, sizeof(bytes), s, &n) != FOTA_OK
         || n != len)
     {
-        (void) fota_res_problem(req, 400, "field_value", name,
-                                "\"%s\" must be %zu bytes in base64", name,
-                                len);
-        return false;
+        return fota_res_bad(req, "field_value", name,
+                            "\"%s\" must be %zu bytes in base64", name, len);
     }
 
     memcpy(out, bytes, len);

@@ -37,25 +37,22 @@ bool fota_page_number(fota_req_t *req, fota_page_t *page, uint64_t first);
 typedef json_t *(*fota_item_pt)(fota_req_t *req, fota_rows_t *rows);
 
 /*
- * Reads rows to their end and answers {"items","next"}; column key of the
- * last item is "next".  Ends rows.
+ * rc is what the query returned.  Reads rows to their end and answers
+ * {"items","next"}; column key of the last item is "next".  Ends rows.
  */
-int fota_page_answer(fota_req_t *req, fota_rows_t *rows,
+int fota_page_answer(fota_req_t *req, int rc, fota_rows_t *rows,
     const fota_page_t *page, unsigned key, fota_item_pt item);
 
-/*
- * The same for a list that is short enough for one answer.  rc is what the
- * query returned.
- */
+/* The same for a list that is short enough for one answer. */
 int fota_list_answer(fota_req_t *req, int rc, fota_rows_t *rows,
     fota_item_pt item);
 
 /*
- * The only row of a query as JSON: FOTA_OK, FOTA_NOTFOUND (no answer set),
- * or what failed.  rc is what the query returned; ends rows.
+ * The only row of a query as JSON; *out is NULL unless FOTA_OK is returned.
+ * Without a row fota_unknown() of kind.
  */
 int fota_row_one(fota_req_t *req, int rc, fota_rows_t *rows,
-    fota_item_pt item, json_t **out);
+    const char *kind, fota_item_pt item, json_t **out);
 
 /*
  * Row ids by name within the tenant.  When there is none a 404 problem with

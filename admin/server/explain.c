@@ -347,7 +347,4 @@ static const fota_route_t  fota_explain_table[] = {
 };
 
 
-const fota_route_set_t  fota_routes_explain = {
-    fota_explain_table,
-    sizeof(fota_explain_table) / sizeof(fota_explain_table[0])
-};
+FOTA_ROUTE_SET(explain, fota_explain_table);

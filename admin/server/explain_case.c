@@ -315,9 +315,8 @@ fota_case_geo(fota_explain_case_t *c)
 
     if (s.data != NULL) {
         if (fota_addr_parse(s, c->addr) != FOTA_OK) {
-            (void) fota_res_problem(c->req, 400, "field_value", "ip",
-                                    "\"ip\" must be an address");
-            return FOTA_INVALID;
+            return fota_res_refuse(c->req, 400, "field_value", "ip",
+                                   "\"ip\" must be an address");
         }
 
         c->has_addr = true;
@@ -356,11 +355,9 @@ fota_case_geo(fota_explain_case_t *c)
         }
 
         if (s.len > parts[i].max) {
-            (void) fota_res_problem(c->req, 400, "field_limit",
-                                    parts[i].name,
-                                    "\"%s\" may have %zu bytes",
-                                    parts[i].name, parts[i].max);
-            return FOTA_INVALID;
+            return fota_res_refuse(c->req, 400, "field_limit", parts[i].name,
+                                   "\"%s\" may have %zu bytes", parts[i].name,
+                                   parts[i].max);
         }
 
         /* Another place: what was known of the old one is void. */
@@ -386,10 +383,9 @@ fota_case_geo(fota_explain_case_t *c)
 
     if (s.len != 0) {
         if (fota_str_u64(s, UINT32_MAX, &asn) != FOTA_OK) {
-            (void) fota_res_problem(c->req, 400, "field_value", "asn",
-                                    "\"asn\" must be between 0 and %u",
-                                    UINT32_MAX);
-            return FOTA_INVALID;
+            return fota_res_refuse(c->req, 400, "field_value", "asn",
+                                   "\"asn\" must be between 0 and %u",
+                                   UINT32_MAX);
         }
 
         c->location.asn = (uint32_t) asn;
@@ -399,10 +395,9 @@ fota_case_geo(fota_explain_case_t *c)
 
     if (s.data != NULL) {
         if (s.len >= sizeof(c->location.tz)) {
-            (void) fota_res_problem(c->req, 400, "field_limit", "tz",
-                                    "\"tz\" may have %zu bytes",
-                                    sizeof(c->location.tz) - 1);
-            return FOTA_INVALID;
+            return fota_res_refuse(c->req, 400, "field_limit", "tz",
+                                   "\"tz\" may have %zu bytes",
+                                   sizeof(c->location.tz) - 1);
         }
 
         c->facts.tz = s;
@@ -424,10 +419,9 @@ fota_case_args(fota_explain_case_t *c)
     c->facts.id = fota_req_query(c->req, "device");
 
     if (c->facts.id.len == 0 || c->facts.id.len > FOTA_ID_MAX) {
-        (void) fota_res_problem(c->req, 400, "field_missing", "device",
-                                "\"device\" is needed, 1 to %d bytes",
-                                FOTA_ID_MAX);
-        return FOTA_INVALID;
+        return fota_res_refuse(c->req, 400, "field_missing", "device",
+                               "\"device\" is needed, 1 to %d bytes",
+                               FOTA_ID_MAX);
     }
 
     rc = fota_case_row(c);
@@ -442,19 +436,17 @@ fota_case_args(fota_explain_case_t *c)
     }
 
     if (c->product_name.len == 0) {
-        (void) fota_res_problem(c->req, 404, "device_unknown", "device",
-                                "the device is not registered: \"product\""
-                                " says what it would be");
-        return FOTA_NOTFOUND;
+        return fota_res_refuse(c->req, 404, "device_unknown", "device",
+                               "the device is not registered: \"product\" says "
+                               "what it would be");
     }
 
     s = fota_req_query(c->req, "version");
 
     if (s.data != NULL) {
         if (s.len != 0 && fota_version_check(s) != FOTA_OK) {
-            (void) fota_res_problem(c->req, 400, "field_value", "version",
-                                    "\"version\" is no version");
-            return FOTA_INVALID;
+            return fota_res_refuse(c->req, 400, "field_value", "version",
+                                   "\"version\" is no version");
         }
 
         c->facts.version = s;
@@ -464,9 +456,8 @@ fota_case_args(fota_explain_case_t *c)
 
     if (s.data != NULL) {
         if (fota_kind_parse(s) < 0) {
-            (void) fota_res_problem(c->req, 400, "field_value", "kind",
-                                    "\"kind\" must be os, app or data");
-            return FOTA_INVALID;
+            return fota_res_refuse(c->req, 400, "field_value", "kind",
+                                   "\"kind\" must be os, app or data");
         }
 
         c->kind = (uint8_t) fota_kind_parse(s);
@@ -476,20 +467,18 @@ fota_case_args(fota_explain_case_t *c)
     s = fota_req_query(c->req, "at");
 
     if (s.data != NULL && fota_case_time(s, &c->now) != FOTA_OK) {
-        (void) fota_res_problem(c->req, 400, "field_value", "at", "\"at\" is"
-                                " neither Unix seconds nor like"
-                                " 2026-01-31T22:00:00+09:00");
-        return FOTA_INVALID;
+        return fota_res_refuse(c->req, 400, "field_value", "at",
+                               "\"at\" is neither Unix seconds nor like "
+                               "2026-01-31T22:00:00+09:00");
     }
 
     fota_req_query_each(c->req, fota_case_attr, c);
 
     if (c->too_many) {
-        (void) fota_res_problem(c->req, 400, "field_limit", "attr",
-                                "there may be %d attributes of %d and %d"
-                                " bytes", FOTA_ATTRS_MAX, FOTA_ATTR_NAME_MAX,
-                                FOTA_ATTR_VALUE_MAX);
-        return FOTA_INVALID;
+        return fota_res_refuse(c->req, 400, "field_limit", "attr",
+                               "there may be %d attributes of %d and %d bytes",
+                               FOTA_ATTRS_MAX, FOTA_ATTR_NAME_MAX,
+                               FOTA_ATTR_VALUE_MAX);
     }
 
     return fota_case_geo(c);

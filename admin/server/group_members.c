@@ -51,10 +51,9 @@ fota_import_open(fota_req_t *req, fota_import_t **out)
     }
 
     if (dynamic != 0) {
-        (void) fota_res_problem(req, 409, "group_dynamic", "group",
-                                "members of a dynamic group follow from its "
-                                "filter");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 409, "group_dynamic", "group",
+                               "members of a dynamic group follow from its "
+                               "filter");
     }
 
     im = calloc(1, sizeof(*im));

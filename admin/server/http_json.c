@@ -63,9 +63,8 @@ fota_json_member(fota_req_t *req, const char *name, bool required, bool *ok)
 static bool
 fota_json_type(fota_req_t *req, const char *name, const char *type)
 {
-    (void) fota_res_problem(req, 400, "field_type", name,
-                            "\"%s\" must be %s", name, type);
-    return false;
+    return fota_res_bad(req, "field_type", name, "\"%s\" must be %s", name,
+                        type);
 }
 
 
@@ -88,16 +87,14 @@ fota_json_str(fota_req_t *req, const char *name, bool required, size_t max,
     *out = fota_slice(json_string_value(v), json_string_length(v));
 
     if (out->len > max) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" may have %zu bytes, it has %zu", name,
-                                max, out->len);
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" may have %zu bytes, it has %zu", name, max,
+                            out->len);
     }
 
     if (required && out->len == 0) {
-        (void) fota_res_problem(req, 400, "field_empty", name,
-                                "\"%s\" must not be empty", name);
-        return false;
+        return fota_res_bad(req, "field_empty", name,
+                            "\"%s\" must not be empty", name);
     }
 
     return true;
@@ -126,16 +123,14 @@ fota_json_name(fota_req_t *req, const char *name, bool required, size_t max,
 
     for (i = 0; i < s.len; i++) {
         if (s.data[i] < ' ' || s.data[i] == 0x7f) {
-            (void) fota_res_problem(req, 400, "field_chars", name,
-                                    "\"%s\" holds a control character", name);
-            return false;
+            return fota_res_bad(req, "field_chars", name,
+                                "\"%s\" holds a control character", name);
         }
     }
 
     if (fota_str_blank(s)) {
-        (void) fota_res_problem(req, 400, "field_chars", name,
-                                "\"%s\" begins or ends with a blank", name);
-        return false;
+        return fota_res_bad(req, "field_chars", name,
+                            "\"%s\" begins or ends with a blank", name);
     }
 
     *out = s;
@@ -181,10 +176,9 @@ fota_json_i64(fota_req_t *req, const char *name, bool required, int64_t min,
     }
 
     if (json_integer_value(v) < min || json_integer_value(v) > max) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" must be between %lld and %lld", name,
-                                (long long) min, (long long) max);
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" must be between %lld and %lld", name,
+                            (long long) min, (long long) max);
     }
 
     *out = json_integer_value(v);
@@ -213,10 +207,8 @@ fota_json_double(fota_req_t *req, const char *name, bool required, double min,
     d = json_number_value(v);
 
     if (!(d >= min && d <= max)) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" must be between %g and %g", name, min,
-                                max);
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" must be between %g and %g", name, min, max);
     }
 
     *out = d;
@@ -264,10 +256,9 @@ fota_json_list(fota_req_t *req, const char *name, size_t max, json_t **out)
     }
 
     if (json_array_size(v) > max) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" may have %zu members, it has %zu",
-                                name, max, json_array_size(v));
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" may have %zu members, it has %zu", name,
+                            max, json_array_size(v));
     }
 
     *out = v;
@@ -305,9 +296,8 @@ fota_json_only(fota_req_t *req, const char *const *names)
         }
 
         if (names[i] == NULL) {
-            (void) fota_res_problem(req, 400, "field_unknown", key,
-                                    "there is no member of this name here");
-            return false;
+            return fota_res_bad(req, "field_unknown", key,
+                                "there is no member of this name here");
         }
     }
 

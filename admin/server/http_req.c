@@ -72,10 +72,9 @@ fota_http_decode(fota_http_t *h)
                             &h->params[i].value)
             != FOTA_OK)
         {
-            (void) fota_res_problem(&h->req, 400, "path", NULL,
-                                    "part %u of the path is no "
-                                    "percent-encoded UTF-8 text", i + 1);
-            return false;
+            return fota_res_bad(&h->req, "path", NULL,
+                                "part %u of the path is no percent-encoded "
+                                "UTF-8 text", i + 1);
         }
 
         (void) snprintf(field, sizeof(field), "%.*s",
@@ -83,20 +82,17 @@ fota_http_decode(fota_http_t *h)
                         h->params[i].name);
 
         if (fota_str_blank(h->params[i].value)) {
-            (void) fota_res_problem(&h->req, 400, "field_chars", field,
-                                    "\"%s\" in the path begins or ends with "
-                                    "a blank", field);
-            return false;
+            return fota_res_bad(&h->req, "field_chars", field,
+                                "\"%s\" in the path begins or ends with a "
+                                "blank", field);
         }
 
         limit = fota_param_limit(h->params[i].name);
 
         if (h->params[i].value.len > limit) {
-            (void) fota_res_problem(&h->req, 400, "field_limit", field,
-                                    "\"%s\" in the path has %zu bytes; the "
-                                    "limit is %zu", field,
-                                    h->params[i].value.len, limit);
-            return false;
+            return fota_res_bad(&h->req, "field_limit", field,
+                                "\"%s\" in the path has %zu bytes; the limit "
+                                "is %zu", field, h->params[i].value.len, limit);
         }
     }
 
@@ -106,10 +102,9 @@ fota_http_decode(fota_http_t *h)
     fota_http_query_each(&h->req, &walk);
 
     if (walk.bad != NULL) {
-        (void) fota_res_problem(&h->req, 400, "query", walk.bad,
-                                "\"%s\" is no percent-encoded UTF-8 text",
-                                walk.bad);
-        return false;
+        return fota_res_bad(&h->req, "query", walk.bad,
+                            "\"%s\" is no percent-encoded UTF-8 text",
+                            walk.bad);
     }
 
     return true;
@@ -127,9 +122,8 @@ fota_req_query_str(fota_req_t *req, const char *name, size_t max,
     }
 
     if (out->len > max) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" may have %zu bytes", name, max);
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" may have %zu bytes", name, max);
     }
 
     return true;

@@ -130,9 +130,8 @@ fota_node_join(fota_req_t *req, json_t *list, bool tenants, char *out,
     }
 
     if (b.status != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "field_limit", NULL,
-                                "a list of the node is too long");
-        return FOTA_LIMIT;
+        return fota_res_refuse(req, 400, "field_limit", NULL,
+                               "a list of the node is too long");
     }
 
     out[b.len] = '\0';
@@ -155,10 +154,9 @@ fota_node_check_lists(fota_req_t *req)
         if (!json_is_integer(v) || json_integer_value(v) < 1
             || json_integer_value(v) > UINT32_MAX)
         {
-            (void) fota_res_problem(req, 400, "field_limit", "asns",
-                                    "\"asns\" holds numbers between 1 and "
-                                    "4294967295");
-            return false;
+            return fota_res_bad(req, "field_limit", "asns",
+                                "\"asns\" holds numbers between 1 and "
+                                "4294967295");
         }
     }
 
@@ -170,10 +168,8 @@ fota_node_check_lists(fota_req_t *req)
         if (json_string_length(v) != 2
             || strchr(json_string_value(v), ',') != NULL)
         {
-            (void) fota_res_problem(req, 400, "field_value", "excluded",
-                                    "\"excluded\" holds countries of two "
-                                    "letters");
-            return false;
+            return fota_res_bad(req, "field_value", "excluded",
+                                "\"excluded\" holds countries of two letters");
         }
     }
 
@@ -185,10 +181,9 @@ fota_node_check_lists(fota_req_t *req)
         len = json_string_length(v);
 
         if (!json_is_string(v) || len == 0 || len > FOTA_NAME_MAX) {
-            (void) fota_res_problem(req, 400, "field_value", "tenants",
-                                    "\"tenants\" holds names of 1 to %d "
-                                    "bytes", FOTA_NAME_MAX);
-            return false;
+            return fota_res_bad(req, "field_value", "tenants",
+                                "\"tenants\" holds names of 1 to %d bytes",
+                                FOTA_NAME_MAX);
         }
     }
 

@@ -413,6 +413,4 @@ static const fota_route_t  fota_plan_table[] = {
 };
 
 
-const fota_route_set_t  fota_routes_plan = {
-    fota_plan_table, sizeof(fota_plan_table) / sizeof(fota_plan_table[0])
-};
+FOTA_ROUTE_SET(plan, fota_plan_table);

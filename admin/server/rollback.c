@@ -242,10 +242,9 @@ static int
 fota_rollback_tx(fota_req_t *req, void *data)
 {
     int                   rc;
-    char                  id[32];
     bool                  single;
     size_t                i, n, made;
-    json_t               *list, *answer;
+    json_t               *list;
     uint64_t              all;
     fota_back_t           backs[FOTA_ROLLBACKS_MAX];
     fota_rollout_form_t  *form;
@@ -287,10 +286,9 @@ fota_rollback_tx(fota_req_t *req, void *data)
 
     if (rc == FOTA_OK && made == 0) {
         json_decref(list);
-        (void) fota_res_problem(req, 409, "nothing_to_roll_back", NULL,
-                                "no device of this rollout was updated from"
-                                " a version that still exists");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 409, "nothing_to_roll_back", NULL,
+                               "no device of this rollout was updated from a "
+                               "version that still exists");
     }
 
     if (rc == FOTA_OK) {
@@ -298,20 +296,9 @@ fota_rollback_tx(fota_req_t *req, void *data)
                              form->row.product);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(list);
-        return rc;
-    }
-
-    answer = json_object();
-    json_object_set_new(answer, "items", list);
-
-    (void) snprintf(id, sizeof(id), "%u", (unsigned) form->row.id);
-    (void) fota_res_json(req, 201, json_incref(answer));
-
-    return fota_audit(req, form->row.tenant, "rollout:rollback",
-                      fota_object(req, "rollout", fota_cstr(id)), NULL,
-                      answer);
+    return fota_changed(req, rc, form->row.tenant, "rollout:rollback",
+                        fota_rollout_object(req, form), NULL,
+                        json_pack("{s:o}", "items", list));
 }
 
 

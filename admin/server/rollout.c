@@ -155,8 +155,7 @@ fota_rollout_create_tx(fota_req_t *req, void *data)
         rc = fota_rollout_save(req, form);
     }
 
-    return (rc == FOTA_OK)
-           ? fota_rollout_done(req, form, 201, "rollout:create", NULL) : rc;
+    return fota_rollout_done(req, rc, form, 201, "rollout:create", NULL);
 }
 
 
@@ -277,11 +276,9 @@ fota_rollout_patch_tx(fota_req_t *req, void *data)
             || form->nstages != nstages)
         {
             json_decref(before);
-            (void) fota_res_problem(req, 409, "rollout_state", NULL,
-                                    "who gets what cannot be changed once"
-                                    " the rollout has started; make another"
-                                    " one");
-            return FOTA_INVALID;
+            return fota_res_refuse(req, 409, "rollout_state", NULL,
+                                   "who gets what cannot be changed once the "
+                                   "rollout has started; make another one");
         }
 
     } else if (audience && (fota_rollout_is(form, "pending")
@@ -298,12 +295,7 @@ fota_rollout_patch_tx(fota_req_t *req, void *data)
         rc = fota_rollout_save(req, form);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:update", before);
+    return fota_rollout_done(req, rc, form, 200, "rollout:update", before);
 }
 
 
@@ -320,7 +312,7 @@ static int
 fota_rollout_delete_tx(fota_req_t *req, void *data)
 {
     int                   rc;
-    char                  id[32], sql[128];
+    char                  sql[128];
     size_t                i;
     json_t               *before;
     fota_rollout_form_t  *form;
@@ -370,17 +362,8 @@ fota_rollout_delete_tx(fota_req_t *req, void *data)
                              form->row.product);
     }
 
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    (void) snprintf(id, sizeof(id), "%u", (unsigned) form->row.id);
-    (void) fota_res_empty(req, 204);
-
-    return fota_audit(req, form->row.tenant, "rollout:delete",
-                      fota_object(req, "rollout", fota_cstr(id)), before,
-                      NULL);
+    return fota_changed(req, rc, form->row.tenant, "rollout:delete",
+                        fota_rollout_object(req, form), before, NULL);
 }
 
 
@@ -428,7 +411,4 @@ static const fota_route_t  fota_rollout_table[] = {
 };
 
 
-const fota_route_set_t  fota_routes_rollout = {
-    fota_rollout_table,
-    sizeof(fota_rollout_table) / sizeof(fota_rollout_table[0])
-};
+FOTA_ROUTE_SET(rollout, fota_rollout_table);

@@ -50,9 +50,16 @@ json_t *fota_rollout_json(fota_req_t *req, const fota_rollout_form_t *form);
 /* Writes the row (id 0: inserts and sets it) and its stages. */
 int fota_rollout_save(fota_req_t *req, fota_rollout_form_t *form);
 
-/* Audit, outbox and the answer of a change; before is stolen. */
-int fota_rollout_done(fota_req_t *req, const fota_rollout_form_t *form,
-    unsigned status, const char *action, json_t *before);
+/*
+ * Audit, outbox and the answer of a change that came to rc; before is stolen.
+ */
+int fota_rollout_done(fota_req_t *req, int rc,
+    const fota_rollout_form_t *form, unsigned status, const char *action,
+    json_t *before);
+
+/* "rollout/ID", as the audit log has it; from the request's arena. */
+fota_str_t fota_rollout_object(fota_req_t *req,
+    const fota_rollout_form_t *form);
 
 /* state: a new state and its reason; touches nothing else. */
 int fota_rollout_set_state(fota_db_t *db, uint32_t id, const char *state,

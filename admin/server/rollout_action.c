@@ -11,21 +11,26 @@
 #include "rollout.h"
 
 
+typedef struct fota_action_s  fota_action_t;
+
+typedef int (*fota_action_pt)(fota_req_t *req, fota_action_t *a);
+
+struct fota_action_s {
+    fota_action_pt        change;
+    const char           *states;       /* " draft ready ": begins in these */
+    const char           *word;         /* "paused": what is done to it */
+    const char           *audit;
+    unsigned              status;       /* of the answer */
+    fota_rollout_form_t   form;
+};
+
+
 static bool fota_action_is(const fota_rollout_form_t *form,
     const char *states);
-static int fota_action_run(fota_req_t *req, fota_tx_pt fn);
-static int fota_action_begin(fota_req_t *req, fota_rollout_form_t *form,
-    const char *states, const char *action, json_t **before);
+static int fota_action_tx(fota_req_t *req, void *data);
 static int fota_action_go(fota_req_t *req, fota_rollout_form_t *form);
-static int fota_start_tx(fota_req_t *req, void *data);
 static int fota_approve_involved(fota_req_t *req,
     const fota_rollout_form_t *form, fota_str_t actor, bool *involved);
-static int fota_approve_tx(fota_req_t *req, void *data);
-static int fota_pause_tx(fota_req_t *req, void *data);
-static int fota_resume_tx(fota_req_t *req, void *data);
-static int fota_stop_tx(fota_req_t *req, void *data);
-static int fota_next_tx(fota_req_t *req, void *data);
-static int fota_retry_tx(fota_req_t *req, void *data);
 static int fota_baseline(fota_db_t *db, uint32_t id);
 
 
@@ -44,32 +49,43 @@ fota_action_is(const fota_rollout_form_t *form, const char *states)
 
 
 static int
-fota_action_begin(fota_req_t *req, fota_rollout_form_t *form,
-    const char *states, const char *action, json_t **before)
+fota_action_tx(fota_req_t *req, void *data)
 {
-    int  rc;
+    int             rc;
+    json_t         *before;
+    fota_action_t  *a;
 
-    rc = fota_rollout_load_param(req, true, form);
+    a = data;
+
+    rc = fota_rollout_load_param(req, true, &a->form);
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    if (!fota_action_is(form, states)) {
-        return fota_rollout_refuse(req, form, action, states);
+    if (!fota_action_is(&a->form, a->states)) {
+        return fota_rollout_refuse(req, &a->form, a->word, a->states);
     }
 
-    *before = fota_rollout_json(req, form);
+    before = fota_rollout_json(req, &a->form);
+    rc = a->change(req, a);
 
-    return FOTA_OK;
+    return fota_rollout_done(req, rc, &a->form, a->status, a->audit, before);
 }
 
 
 static int
-fota_action_run(fota_req_t *req, fota_tx_pt fn)
+fota_action(fota_req_t *req, fota_action_pt change, const char *states,
+    const char *word, const char *audit)
 {
-    fota_rollout_form_t  form;
+    fota_action_t  a;
 
-    return fota_tx(req, fn, &form);
+    a.change = change;
+    a.states = states;
+    a.word = word;
+    a.audit = audit;
+    a.status = 200;
+
+    return fota_tx(req, fota_action_tx, &a);
 }
 
 
@@ -91,26 +107,18 @@ fota_action_go(fota_req_t *req, fota_rollout_form_t *form)
 
 
 static int
-fota_start_tx(fota_req_t *req, void *data)
+fota_start(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc;
-    char                  reason[256];
-    json_t               *before;
-    uint64_t              total, above;
-    fota_rollout_form_t  *form;
+    int       rc;
+    bool      wait;
+    char      reason[256];
+    uint64_t  total, above;
 
-    form = data;
-
-    rc = fota_action_begin(req, form, " draft ready ", "started", &before);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_rollout_check(req, form);
+    rc = fota_rollout_check(req, &a->form);
 
     if (rc == FOTA_OK) {
-        rc = fota_rollout_count(req->server, req->db, &form->row,
-                                form->stages, form->nstages, &total);
+        rc = fota_rollout_count(req->server, req->db, &a->form.row,
+                                a->form.stages, a->form.nstages, &total);
     }
 
     if (rc == FOTA_OK) {
@@ -119,41 +127,32 @@ fota_start_tx(fota_req_t *req, void *data)
                             fota_u64(req->tenant_id));
     }
 
-    if (rc == FOTA_OK && above != 0 && total > above
-        && form->row.approved_by.data == NULL)
-    {
-        (void) snprintf(reason, sizeof(reason), "Waiting for approval: %llu"
-                        " devices match, above %llu a second person is"
-                        " needed", (unsigned long long) total,
-                        (unsigned long long) above);
-
-        rc = fota_rollout_set_state(req->db, form->row.id, "pending",
-                                    reason);
-
-        if (rc == FOTA_OK) {
-            return fota_rollout_done(req, form, 202, "rollout:submit",
-                                     before);
-        }
-
-    } else if (rc == FOTA_OK) {
-        rc = fota_action_go(req, form);
-
-        if (rc == FOTA_OK) {
-            return fota_rollout_done(req, form, 200, "rollout:start",
-                                     before);
-        }
+    if (rc != FOTA_OK) {
+        return rc;
     }
 
-    json_decref(before);
+    wait = above != 0 && total > above
+           && a->form.row.approved_by.data == NULL;
+    a->status = wait ? 202 : 200;
+    a->audit = wait ? "rollout:submit" : "rollout:start";
 
-    return rc;
+    if (!wait) {
+        return fota_action_go(req, &a->form);
+    }
+
+    (void) snprintf(reason, sizeof(reason), "Waiting for approval: %llu"
+                    " devices match, above %llu a second person is needed",
+                    (unsigned long long) total, (unsigned long long) above);
+
+    return fota_rollout_set_state(req->db, a->form.row.id, "pending", reason);
 }
 
 
 int
 fota_rollout_start(fota_req_t *req)
 {
-    return fota_action_run(req, fota_start_tx);
+    return fota_action(req, fota_start, " draft ready ", "started",
+                       "rollout:start");
 }
 
 
@@ -186,91 +185,54 @@ fota_approve_involved(fota_req_t *req, const fota_rollout_form_t *form,
 
 
 static int
-fota_approve_tx(fota_req_t *req, void *data)
+fota_approve(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc;
-    bool                  involved;
-    json_t               *before;
-    fota_str_t            actor;
-    fota_rollout_form_t  *form;
-
-    form = data;
-
-    rc = fota_action_begin(req, form, " pending ", "approved", &before);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
+    int         rc;
+    bool        involved;
+    fota_str_t  actor;
 
     actor = fota_rollout_actor(req);
 
-    rc = fota_approve_involved(req, form, actor, &involved);
+    rc = fota_approve_involved(req, &a->form, actor, &involved);
     if (rc != FOTA_OK) {
-        json_decref(before);
         return rc;
     }
 
     if (involved) {
-        json_decref(before);
-        (void) fota_res_problem(req, 403, "same_person", NULL,
-                                "who made, changed or submitted a rollout"
-                                " cannot approve it; ask somebody else");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 403, "same_person", NULL,
+                               "who made, changed or submitted a rollout "
+                               "cannot approve it; ask somebody else");
     }
 
     rc = fota_db_exec(req->db, "UPDATE rollout SET approved_by = ?"
-                      " WHERE id = ?", "su", actor, fota_u64(form->row.id));
+                      " WHERE id = ?", "su", actor,
+                      fota_u64(a->form.row.id));
 
-    if (rc == FOTA_OK) {
-        rc = fota_action_go(req, form);
-    }
-
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:approve", before);
+    return rc == FOTA_OK ? fota_action_go(req, &a->form) : rc;
 }
 
 
 int
 fota_rollout_approve(fota_req_t *req)
 {
-    return fota_action_run(req, fota_approve_tx);
+    return fota_action(req, fota_approve, " pending ", "approved",
+                       "rollout:approve");
 }
 
 
 static int
-fota_pause_tx(fota_req_t *req, void *data)
+fota_pause(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc;
-    json_t               *before;
-    fota_rollout_form_t  *form;
-
-    form = data;
-
-    rc = fota_action_begin(req, form, " running ", "paused", &before);
-
-    if (rc == FOTA_OK) {
-        rc = fota_rollout_set_state(req->db, form->row.id, "paused",
-                                    "Paused by an operator");
-    } else {
-        return rc;
-    }
-
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:pause", before);
+    return fota_rollout_set_state(req->db, a->form.row.id, "paused",
+                                  "Paused by an operator");
 }
 
 
 int
 fota_rollout_pause(fota_req_t *req)
 {
-    return fota_action_run(req, fota_pause_tx);
+    return fota_action(req, fota_pause, " running ", "paused",
+                       "rollout:pause");
 }
 
 
@@ -303,117 +265,65 @@ fota_baseline(fota_db_t *db, uint32_t id)
 
 
 static int
-fota_resume_tx(fota_req_t *req, void *data)
+fota_resume(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc;
-    json_t               *before;
-    fota_rollout_form_t  *form;
+    int  rc;
 
-    form = data;
+    rc = fota_baseline(req->db, a->form.row.id);
 
-    rc = fota_action_begin(req, form, " paused ", "resumed", &before);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_baseline(req->db, form->row.id);
-
-    if (rc == FOTA_OK) {
-        rc = fota_rollout_set_state(req->db, form->row.id, "running", "");
-    }
-
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:resume", before);
+    return rc == FOTA_OK
+           ? fota_rollout_set_state(req->db, a->form.row.id, "running", "")
+           : rc;
 }
 
 
 int
 fota_rollout_resume(fota_req_t *req)
 {
-    return fota_action_run(req, fota_resume_tx);
+    return fota_action(req, fota_resume, " paused ", "resumed",
+                       "rollout:resume");
 }
 
 
 static int
-fota_stop_tx(fota_req_t *req, void *data)
+fota_stop(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc;
-    json_t               *before;
-    fota_rollout_form_t  *form;
-
-    form = data;
-
-    rc = fota_action_begin(req, form, " draft pending ready running paused ",
-                           "stopped", &before);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_exec(req->db, "UPDATE rollout SET state = 'stopped',"
-                      " state_reason = 'Stopped by an operator',"
-                      " finished = ? WHERE id = ?", "iu", fota_now_ms(),
-                      fota_u64(form->row.id));
-
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:stop", before);
+    return fota_db_exec(req->db, "UPDATE rollout SET state = 'stopped',"
+                        " state_reason = 'Stopped by an operator',"
+                        " finished = ? WHERE id = ?", "iu", fota_now_ms(),
+                        fota_u64(a->form.row.id));
 }
 
 
 int
 fota_rollout_stop(fota_req_t *req)
 {
-    return fota_action_run(req, fota_stop_tx);
+    return fota_action(req, fota_stop, " draft pending ready running paused ",
+                       "stopped", "rollout:stop");
 }
 
 
 static int
-fota_next_tx(fota_req_t *req, void *data)
+fota_next(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc;
-    json_t               *before;
-    fota_rollout_form_t  *form;
-
-    form = data;
-
-    rc = fota_action_begin(req, form, " running paused ", "advanced",
-                           &before);
-    if (rc != FOTA_OK) {
-        return rc;
+    if ((size_t) a->form.row.stage + 1 >= a->form.nstages) {
+        return fota_res_refuse(req, 409, "last_stage", NULL,
+                               "the last stage is running already");
     }
 
-    if ((size_t) form->row.stage + 1 >= form->nstages) {
-        json_decref(before);
-        (void) fota_res_problem(req, 409, "last_stage", NULL,
-                                "the last stage is running already");
-        return FOTA_INVALID;
-    }
-
-    rc = fota_db_exec(req->db, "UPDATE rollout SET stage = stage + 1,"
-                      " stage_since = ?, state_reason = IF(state = 'running',"
-                      " '', state_reason) WHERE id = ?", "iu", fota_now_ms(),
-                      fota_u64(form->row.id));
-
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:next-stage", before);
+    return fota_db_exec(req->db, "UPDATE rollout SET stage = stage + 1,"
+                        " stage_since = ?, state_reason ="
+                        " IF(state = 'running', '', state_reason)"
+                        " WHERE id = ?", "iu", fota_now_ms(),
+                        fota_u64(a->form.row.id));
 }
 
 
 int
 fota_rollout_next_stage(fota_req_t *req)
 {
-    return fota_action_run(req, fota_next_tx);
+    return fota_action(req, fota_next, " running paused ", "advanced",
+                       "rollout:next-stage");
 }
 
 
@@ -423,22 +333,12 @@ fota_rollout_next_stage(fota_req_t *req)
  */
 
 static int
-fota_retry_tx(fota_req_t *req, void *data)
+fota_retry(fota_req_t *req, fota_action_t *a)
 {
-    int                   rc, i;
-    json_t               *before;
-    uint64_t              id;
-    fota_rollout_form_t  *form;
+    int       rc, i;
+    uint64_t  id;
 
-    form = data;
-
-    rc = fota_action_begin(req, form, " running paused ", "retried",
-                           &before);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    id = form->row.id;
+    id = a->form.row.id;
 
     /*
      * A word of our own holds the set still: reports that fail meanwhile
@@ -454,7 +354,7 @@ fota_retry_tx(fota_req_t *req, void *data)
                           " FROM rollout_device WHERE rollout_id = ?"
                           " AND state = 'retrying'", "uuiu",
                           fota_u64(FOTA_T_DEVICE),
-                          fota_u64(form->row.tenant), fota_now_ms(), id);
+                          fota_u64(a->form.row.tenant), fota_now_ms(), id);
     }
 
     for (i = 0; rc == FOTA_OK && i < 2; i++) {
@@ -477,21 +377,13 @@ fota_retry_tx(fota_req_t *req, void *data)
                           "iu", fota_now_ms(), id);
     }
 
-    if (rc == FOTA_OK) {
-        rc = fota_baseline(req->db, form->row.id);
-    }
-
-    if (rc != FOTA_OK) {
-        json_decref(before);
-        return rc;
-    }
-
-    return fota_rollout_done(req, form, 200, "rollout:retry-failed", before);
+    return rc == FOTA_OK ? fota_baseline(req->db, a->form.row.id) : rc;
 }
 
 
 int
 fota_rollout_retry(fota_req_t *req)
 {
-    return fota_action_run(req, fota_retry_tx);
+    return fota_action(req, fota_retry, " running paused ", "retried",
+                       "rollout:retry-failed");
 }

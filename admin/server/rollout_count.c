@@ -376,7 +376,5 @@ fota_rollout_devices(fota_req_t *req)
                        fota_u64(form.row.id), page.after_id, state, state,
                        error, error, page.limit + 1);
 
-    return (rc == FOTA_OK)
-           ? fota_page_answer(req, rows, &page, 0, fota_rollout_device_json)
-           : rc;
+    return fota_page_answer(req, rc, rows, &page, 0, fota_rollout_device_json);
 }

@@ -148,9 +148,8 @@ fota_form_numbers(fota_req_t *req, fota_rollout_row_t *row)
     row->end = end;
 
     if (end != 0 && end <= start) {
-        (void) fota_res_problem(req, 400, "field_limit", "end_s",
-                                "\"end_s\" must be after \"start_s\"");
-        return false;
+        return fota_res_bad(req, "field_limit", "end_s",
+                            "\"end_s\" must be after \"start_s\"");
     }
 
     return true;
@@ -185,9 +184,8 @@ fota_form_words(fota_req_t *req, fota_rollout_row_t *row)
 
     if (fota_str_eq(row->time_mode, fota_cstr("zone")) && row->zone.len == 0)
     {
-        (void) fota_res_problem(req, 400, "field_missing", "zone",
-                                "\"zone\" is needed with time_mode \"zone\"");
-        return false;
+        return fota_res_bad(req, "field_missing", "zone",
+                            "\"zone\" is needed with time_mode \"zone\"");
     }
 
     return true;
@@ -205,20 +203,18 @@ fota_form_list(fota_req_t *req, json_t *list, const char *name, size_t max,
     json_t   *v;
 
     if (json_array_size(list) > max) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" may have %zu entries, it has %zu",
-                                name, max, json_array_size(list));
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" may have %zu entries, it has %zu", name,
+                            max, json_array_size(list));
     }
 
     json_array_foreach(list, i, v) {
         if (!json_is_string(v) || json_string_length(v) == 0
             || json_string_length(v) > len)
         {
-            (void) fota_res_problem(req, 400, "field_value", name,
-                                    "\"%s\", entry %zu: must be a text of 1"
-                                    " to %zu bytes", name, i + 1, len);
-            return false;
+            return fota_res_bad(req, "field_value", name,
+                                "\"%s\", entry %zu: must be a text of 1 to %zu "
+                                "bytes", name, i + 1, len);
         }
     }
 
@@ -236,9 +232,8 @@ fota_form_list(fota_req_t *req, json_t *list, const char *name, size_t max,
     }
 
     if (out->len > 65535) {
-        (void) fota_res_problem(req, 400, "field_limit", name,
-                                "\"%s\" may have 65535 bytes in all", name);
-        return false;
+        return fota_res_bad(req, "field_limit", name,
+                            "\"%s\" may have 65535 bytes in all", name);
     }
 
     return out->data != NULL;
@@ -269,19 +264,17 @@ fota_form_geo(fota_req_t *req, fota_rollout_row_t *row)
     }
 
     if (!json_is_object(geo)) {
-        (void) fota_res_problem(req, 400, "field_type", "geo",
-                                "\"geo\" must be an object");
-        return false;
+        return fota_res_bad(req, "field_type", "geo",
+                            "\"geo\" must be an object");
     }
 
     json_object_foreach(geo, key, v) {
         if (strcmp(key, "include") != 0 && strcmp(key, "exclude") != 0
             && strcmp(key, "unknown") != 0)
         {
-            (void) fota_res_problem(req, 400, "field_unknown", "geo",
-                                    "\"geo\" has include, exclude and"
-                                    " unknown only");
-            return false;
+            return fota_res_bad(req, "field_unknown", "geo",
+                                "\"geo\" has include, exclude and unknown "
+                                "only");
         }
     }
 
@@ -297,9 +290,8 @@ fota_form_geo(fota_req_t *req, fota_rollout_row_t *row)
         }
 
         if (k == 2) {
-            (void) fota_res_problem(req, 400, "field_value", "geo.unknown",
-                                    "\"geo.unknown\" must be deny or allow");
-            return false;
+            return fota_res_bad(req, "field_value", "geo.unknown",
+                                "\"geo.unknown\" must be deny or allow");
         }
 
         row->geo_unknown = fota_cstr(fota_unknowns[k]);
@@ -315,9 +307,8 @@ fota_form_geo(fota_req_t *req, fota_rollout_row_t *row)
         }
 
         if (!json_is_array(list[k])) {
-            (void) fota_res_problem(req, 400, "field_type", names[k],
-                                    "\"%s\" must be a list", names[k]);
-            return false;
+            return fota_res_bad(req, "field_type", names[k],
+                                "\"%s\" must be a list", names[k]);
         }
 
         if (!fota_form_list(req, list[k], names[k], FOTA_SCOPES_MAX,
@@ -331,12 +322,10 @@ fota_form_geo(fota_req_t *req, fota_rollout_row_t *row)
             rc = fota_geo_scope_check(fota_slice(json_string_value(v),
                                                  json_string_length(v)));
             if (rc != FOTA_OK) {
-                (void) fota_res_problem(req, 400, "field_value", names[k],
-                                        "\"%s\", entry %zu: wanted is"
-                                        " COUNTRY, COUNTRY/REGION,"
-                                        " COUNTRY/REGION/CITY or geoname:ID",
-                                        names[k], i + 1);
-                return false;
+                return fota_res_bad(req, "field_value", names[k],
+                                    "\"%s\", entry %zu: wanted is COUNTRY, "
+                                    "COUNTRY/REGION, COUNTRY/REGION/CITY or "
+                                    "geoname:ID", names[k], i + 1);
             }
         }
     }
@@ -357,11 +346,9 @@ fota_form_windows(fota_req_t *req, json_t *list)
                                          json_string_length(v)), &w, &pos)
             != FOTA_OK)
         {
-            (void) fota_res_problem(req, 400, "field_value", "windows",
-                                    "\"windows\", entry %zu, column %zu:"
-                                    " wanted is \"mon-fri 22:00-05:00\"",
-                                    i + 1, pos + 1);
-            return false;
+            return fota_res_bad(req, "field_value", "windows",
+                                "\"windows\", entry %zu, column %zu: wanted is "
+                                "\"mon-fri 22:00-05:00\"", i + 1, pos + 1);
         }
     }
 
@@ -490,10 +477,9 @@ fota_form_stage(fota_req_t *req, json_t *v, size_t i, fota_stage_row_t *s)
         }
 
         if (wrong != NULL) {
-            (void) fota_res_problem(req, 400, "field_value", "stages",
-                                    "\"stages\", entry %zu: \"%s\" %s",
-                                    i + 1, key, wrong);
-            return false;
+            return fota_res_bad(req, "field_value", "stages",
+                                "\"stages\", entry %zu: \"%s\" %s", i + 1, key,
+                                wrong);
         }
     }
 
@@ -518,19 +504,17 @@ fota_form_stages(fota_req_t *req, fota_rollout_form_t *form)
     }
 
     if (json_array_size(list) == 0) {
-        (void) fota_res_problem(req, 400, "field_empty", "stages",
-                                "there must be at least one stage");
-        return false;
+        return fota_res_bad(req, "field_empty", "stages",
+                            "there must be at least one stage");
     }
 
     json_array_foreach(list, i, v) {
         s = &form->stages[i];
 
         if (!json_is_object(v)) {
-            (void) fota_res_problem(req, 400, "field_type", "stages",
-                                    "\"stages\", entry %zu: must be an"
-                                    " object", i + 1);
-            return false;
+            return fota_res_bad(req, "field_type", "stages",
+                                "\"stages\", entry %zu: must be an object",
+                                i + 1);
         }
 
         if (!fota_form_stage(req, v, i, s)) {
@@ -554,10 +538,8 @@ fota_form_stages(fota_req_t *req, fota_rollout_form_t *form)
         }
 
         if (wrong != NULL) {
-            (void) fota_res_problem(req, 400, "field_value", "stages",
-                                    "\"stages\", entry %zu: %s", i + 1,
-                                    wrong);
-            return false;
+            return fota_res_bad(req, "field_value", "stages",
+                                "\"stages\", entry %zu: %s", i + 1, wrong);
         }
     }
 
@@ -646,9 +628,7 @@ fota_rollout_form(fota_req_t *req, fota_rollout_form_t *form, bool create,
     }
 
     if (form->row.name.len == 0) {
-        (void) fota_res_problem(req, 400, "field_missing", "name",
-                                "\"name\" is needed");
-        return false;
+        return fota_res_bad(req, "field_missing", "name", "\"name\" is needed");
     }
 
     return true;

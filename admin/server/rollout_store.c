@@ -360,23 +360,31 @@ fota_rollout_save(fota_req_t *req, fota_rollout_form_t *form)
 }
 
 
+fota_str_t
+fota_rollout_object(fota_req_t *req, const fota_rollout_form_t *form)
+{
+    char  id[32];
+
+    (void) snprintf(id, sizeof(id), "%u", (unsigned) form->row.id);
+
+    return fota_object(req, "rollout", fota_cstr(id));
+}
+
+
 int
-fota_rollout_done(fota_req_t *req, const fota_rollout_form_t *form,
+fota_rollout_done(fota_req_t *req, int rc, const fota_rollout_form_t *form,
     unsigned status, const char *action, json_t *before)
 {
-    int                   rc;
-    char                  id[32];
     json_t               *after;
     fota_rollout_form_t  *now;
 
     now = fota_calloc(&req->arena.mem, 1, sizeof(fota_rollout_form_t));
-    if (now == NULL) {
-        json_decref(before);
-        return FOTA_NOMEM;
-    }
 
-    rc = fota_outbox_put(req->db, FOTA_T_PRODUCT, form->row.tenant,
-                         form->row.product);
+    if (rc == FOTA_OK) {
+        rc = now == NULL ? FOTA_NOMEM
+             : fota_outbox_put(req->db, FOTA_T_PRODUCT, form->row.tenant,
+                               form->row.product);
+    }
 
     if (rc == FOTA_OK) {
         rc = fota_rollout_load(req, form->row.id, false, now);
@@ -389,12 +397,10 @@ fota_rollout_done(fota_req_t *req, const fota_rollout_form_t *form,
 
     after = fota_rollout_json(req, now);
 
-    (void) snprintf(id, sizeof(id), "%u", (unsigned) form->row.id);
     (void) fota_res_json(req, status, json_incref(after));
 
     return fota_audit(req, form->row.tenant, action,
-                      fota_object(req, "rollout", fota_cstr(id)), before,
-                      after);
+                      fota_rollout_object(req, form), before, after);
 }
 
 
@@ -411,12 +417,10 @@ int
 fota_rollout_refuse(fota_req_t *req, const fota_rollout_form_t *form,
     const char *action, const char *words)
 {
-    (void) fota_res_problem(req, 409, "rollout_state", NULL,
-                            "a rollout that is %.*s cannot be %s; it must be"
-                            " %s", (int) form->row.state.len,
-                            (const char *) form->row.state.data, action,
-                            words);
-    return FOTA_INVALID;
+    return fota_res_refuse(req, 409, "rollout_state", NULL,
+                           "a rollout that is %.*s cannot be %s; it must be %s",
+                           (int) form->row.state.len,
+                           (const char *) form->row.state.data, action, words);
 }
 
 
@@ -470,9 +474,7 @@ fota_rollout_check(fota_req_t *req, fota_rollout_form_t *form)
                               &p, &groups, &out, err, sizeof(err));
 
     if (rc == FOTA_INVALID || rc == FOTA_LIMIT || rc == FOTA_NOTFOUND) {
-        (void) fota_res_problem(req, 400, "field_value", "filter", "%s",
-                                err);
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_value", "filter", "%s", err);
     }
 
     if (rc != FOTA_OK || form->row.zone.len == 0) {
@@ -486,10 +488,9 @@ fota_rollout_check(fota_req_t *req, fota_rollout_form_t *form)
     fota_buf_free(&buf);
 
     if (rc != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "field_value", "zone",
-                                "\"zone\" must be a name like"
-                                " \"Europe/Berlin\"");
-        return FOTA_INVALID;
+        return fota_res_refuse(req, 400, "field_value", "zone",
+                               "\"zone\" must be a name like "
+                               "\"Europe/Berlin\"");
     }
 
     return FOTA_OK;

@@ -40,4 +40,10 @@ FOTA_ROUTES(plan);
 FOTA_ROUTES(rollout);
 FOTA_ROUTES(sync);
 
+/* Defines the set of a file from its table. */
+#define FOTA_ROUTE_SET(name, table)                                          \
+    const fota_route_set_t  fota_routes_##name = {                           \
+        table, sizeof(table) / sizeof(table[0])                              \
+    }
+
 #endif /* FOTA_ADMIN_ROUTES_H */

@@ -103,9 +103,7 @@ fota_sync_epoch(fota_req_t *req, fota_str_t s, uint64_t *epoch)
     uint8_t  raw[8];
 
     if (s.len != 16 || fota_hex_decode(raw, 8, s) != FOTA_OK) {
-        (void) fota_res_problem(req, 400, "bad_field", "epoch",
-                                "must be 16 hex digits");
-        return false;
+        return fota_res_bad(req, "bad_field", "epoch", "must be 16 hex digits");
     }
 
     for (i = 0, *epoch = 0; i < 8; i++) {

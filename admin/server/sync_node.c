@@ -161,9 +161,7 @@ fota_heartbeat_read(fota_req_t *req, fota_heartbeat_t *h)
     if (h->epoch.len != 16
         || fota_hex_decode(raw, sizeof(raw), h->epoch) != FOTA_OK)
     {
-        (void) fota_res_problem(req, 400, "bad_field", "epoch",
-                                "must be 16 hex digits");
-        return false;
+        return fota_res_bad(req, "bad_field", "epoch", "must be 16 hex digits");
     }
 
     for (i = 0; i < sizeof(raw); i++) {

@@ -34,6 +34,4 @@ static const fota_route_t  fota_sync_table[] = {
 };
 
 
-const fota_route_set_t  fota_routes_sync = {
-    fota_sync_table, sizeof(fota_sync_table) / sizeof(fota_sync_table[0])
-};
+FOTA_ROUTE_SET(sync, fota_sync_table);

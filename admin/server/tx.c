@@ -110,6 +110,27 @@ fota_audit(fota_req_t *req, uint32_t tenant, const char *action,
 
 
 int
+fota_changed(fota_req_t *req, int rc, uint32_t tenant, const char *action,
+    fota_str_t object, json_t *before, json_t *after)
+{
+    if (rc != FOTA_OK) {
+        json_decref(before);
+        json_decref(after);
+        return rc;
+    }
+
+    if (after == NULL) {
+        (void) fota_res_empty(req, 204);
+    } else {
+        (void) fota_res_json(req, before == NULL ? 201 : 200,
+                             json_incref(after));
+    }
+
+    return fota_audit(req, tenant, action, object, before, after);
+}
+
+
+int
 fota_audit_system(fota_db_t *db, uint32_t tenant, const char *actor,
     const char *action, fota_str_t object, json_t *before, json_t *after)
 {

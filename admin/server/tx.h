@@ -34,7 +34,15 @@ int fota_tx(fota_req_t *req, fota_tx_pt fn, void *data);
 int fota_audit(fota_req_t *req, uint32_t tenant, const char *action,
     fota_str_t object, json_t *before, json_t *after);
 
-/* The same for a job: actor is "system/controller" and the like. */
+/*
+ * The end of a change that came to rc: answers with what is there now and
+ * writes the audit row.  201 without before, 204 without after, else 200;
+ * nothing but rc when that is no FOTA_OK.  before and after are stolen.
+ */
+int fota_changed(fota_req_t *req, int rc, uint32_t tenant,
+    const char *action, fota_str_t object, json_t *before, json_t *after);
+
+/* The row of a job: actor is "system/controller" and the like. */
 int fota_audit_system(fota_db_t *db, uint32_t tenant, const char *actor,
     const char *action, fota_str_t object, json_t *before, json_t *after);
 
