@@ -167,17 +167,13 @@ fota_cli_api_error(const fota_cli_reply_t *reply)
 
 
 int
-fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
-    json_t *body, json_t **out)
+fota_cli_api_call(fota_cli_t *cli, const char *method, const char *path,
+    json_t *body, fota_cli_reply_t *reply)
 {
-    int                rc;
-    bool               tenant;
-    char              *text;
-    fota_buf_t         url;
-    fota_cli_call_t    call;
-    fota_cli_reply_t   reply;
-
-    *out = NULL;
+    bool              tenant;
+    char             *text;
+    fota_buf_t        url;
+    fota_cli_call_t   call;
 
     if (!fota_cli_api_ready(cli)) {
         return 2;
@@ -208,11 +204,27 @@ fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
         return fota_cli_fail("the request is too large");
     }
 
-    (void) fota_cli_api_try(cli, &call, &reply);
+    (void) fota_cli_api_try(cli, &call, reply);
     fota_buf_free(&url);
     free(text);
 
-    rc = 0;
+    return 0;
+}
+
+
+int
+fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
+    json_t *body, json_t **out)
+{
+    int               rc;
+    fota_cli_reply_t  reply;
+
+    *out = NULL;
+
+    rc = fota_cli_api_call(cli, method, path, body, &reply);
+    if (rc != 0) {
+        return rc;
+    }
 
     if (reply.status < 200 || reply.status > 299) {
         rc = fota_cli_api_error(&reply);

@@ -20,6 +20,13 @@
 int fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
     json_t *body, json_t **out);
 
+/*
+ * The same for whoever looks at the status: 0 with a reply for
+ * fota_cli_reply_done(), or 1 or 2 with a message and none.
+ */
+int fota_cli_api_call(fota_cli_t *cli, const char *method, const char *path,
+    json_t *body, fota_cli_reply_t *reply);
+
 /* Without a message: status of the answer, 0 when there was none. */
 long fota_cli_api_try(fota_cli_t *cli, const fota_cli_call_t *call,
     fota_cli_reply_t *reply);
@@ -44,6 +51,10 @@ int fota_cli_api_error(const fota_cli_reply_t *reply);
 
 #define FOTA_CLI_OF_PLATFORM                                                 \
     { "--platform", NULL, "of the platform, whatever FOTA_TENANT says", NULL }
+
+/* Options of a list, and of what is written to a file, when it has no other. */
+extern const fota_cli_option_t  fota_cli_paging[];
+extern const fota_cli_option_t  fota_cli_output[];
 
 /* Last two members of a command that is one operation. */
 #define FOTA_CLI_OP(...)                                                     \

@@ -32,6 +32,15 @@ void fota_cli_file_close(fota_cli_file_t *f);
 int fota_cli_file_manifest(fota_cli_t *cli, const fota_cli_file_t *f,
     fota_manifest_t *m);
 
+/* What it reads. */
+#define FOTA_CLI_FILE_OPTIONS                                                \
+    { "--product", "NAME", "product (FOTA_PRODUCT)", NULL },                 \
+    { "--version", "V", "the firmware it brings", NULL },                    \
+    { "--from", "V", "it is a delta from this one", NULL },                  \
+    { "--kind", "KIND", "os (default), app or data", NULL },                 \
+    { "--format", "WORD", "raw, xdelta3 (default of *.xdelta), swu...",      \
+      NULL }
+
 /* "xdelta3" of a name that ends so, "raw" of others. */
 const char *fota_cli_file_format(const char *path, bool delta);
 

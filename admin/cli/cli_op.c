@@ -27,6 +27,11 @@ typedef struct {
 } fota_op_t;
 
 
+const fota_cli_option_t  fota_cli_paging[] = {
+    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
+};
+
+
 static int64_t
 fota_op_now(void)
 {

@@ -29,6 +29,12 @@ typedef struct {
 } fota_raw_t;
 
 
+const fota_cli_option_t  fota_cli_output[] = {
+    { "--output", "FILE", "where to (default: standard output)", NULL },
+    FOTA_CLI_OPTIONS_END
+};
+
+
 static bool
 fota_raw_sink(void *ctx, const void *data, size_t len)
 {

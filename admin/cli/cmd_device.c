@@ -38,10 +38,6 @@ static const fota_cli_option_t  fota_device_edit[] = {
     FOTA_DEVICE_FIELDS, FOTA_CLI_OPTIONS_END
 };
 
-static const fota_cli_option_t  fota_device_history[] = {
-    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
-};
-
 
 const fota_cli_command_t  fota_cmd_device[FOTA_CMD_DEVICE] = {
     { "device list", "", "Devices that match",
@@ -86,7 +82,7 @@ const fota_cli_command_t  fota_cmd_device[FOTA_CMD_DEVICE] = {
 
     { "device history", "ID", "What it reported, newest first",
       "  fota device history X1-0001 --limit 20",
-      fota_device_history,
+      fota_cli_paging,
       FOTA_CLI_OP("deviceHistory", "GET", "/api/v1/devices/{device}/history",
                   NULL, "time_ms:time,rollout,attempt,state,progress=PCT,"
                   "version,node,bytes:bytes,ms,error_code,error_text",

@@ -47,11 +47,6 @@ static const fota_cli_option_t  fota_artifact_edit[] = {
     FOTA_CLI_OPTIONS_END
 };
 
-static const fota_cli_option_t  fota_artifact_output[] = {
-    { "--output", "FILE", "where to (default: standard output)", NULL },
-    FOTA_CLI_OPTIONS_END
-};
-
 
 const fota_cli_command_t  fota_cmd_firmware[FOTA_CMD_FIRMWARE] = {
     { "firmware list", "", "Versions of a product in release order",
@@ -139,7 +134,7 @@ const fota_cli_command_t  fota_cmd_firmware[FOTA_CMD_FIRMWARE] = {
 
     { "artifact manifest", "ID", "The text that is signed",
       "  fota artifact manifest 7 > 7.manifest",
-      fota_artifact_output,
+      fota_cli_output,
       FOTA_CLI_OP("getManifest", "GET",
                   "/api/v1/artifacts/{artifact}/manifest", NULL, NULL,
                   FOTA_CLI_RAW) },
@@ -154,7 +149,7 @@ const fota_cli_command_t  fota_cmd_firmware[FOTA_CMD_FIRMWARE] = {
 
     { "artifact download", "ID", "The file itself",
       "  fota artifact download 7 --output x1-1.2.0.img",
-      fota_artifact_output,
+      fota_cli_output,
       FOTA_CLI_OP("getContent", "GET",
                   "/api/v1/artifacts/{artifact}/content", NULL, NULL,
                   FOTA_CLI_RAW) }

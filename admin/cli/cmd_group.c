@@ -9,10 +9,6 @@
 #include "cli_sets.h"
 
 
-static const fota_cli_option_t  fota_group_list[] = {
-    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
-};
-
 static const fota_cli_option_t  fota_group_create[] = {
     { "--filter", "RSQL", "makes it dynamic: who matches is in it",
       "filter" },
@@ -25,16 +21,11 @@ static const fota_cli_option_t  fota_group_edit[] = {
     FOTA_CLI_OPTIONS_END
 };
 
-static const fota_cli_option_t  fota_group_output[] = {
-    { "--output", "FILE", "where to (default: standard output)", NULL },
-    FOTA_CLI_OPTIONS_END
-};
-
 
 const fota_cli_command_t  fota_cmd_group[FOTA_CMD_GROUP] = {
     { "group list", "", "Groups by name",
       "  fota group list",
-      fota_group_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listGroups", "GET", "/api/v1/groups", "",
                   "name,type,members,filter,created_ms:time",
                   FOTA_CLI_LIST) },
@@ -72,7 +63,7 @@ const fota_cli_command_t  fota_cmd_group[FOTA_CMD_GROUP] = {
 
     { "group members", "NAME", "Members by id",
       "  fota group members tokyo --limit 10",
-      fota_group_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listMembers", "GET", "/api/v1/groups/{group}/members",
                   NULL, "id,product,version", FOTA_CLI_LIST) },
 
@@ -90,7 +81,7 @@ const fota_cli_command_t  fota_cmd_group[FOTA_CMD_GROUP] = {
 
     { "group export", "NAME", "Ids of the members as CSV",
       "  fota group export lab --output lab.csv",
-      fota_group_output,
+      fota_cli_output,
       FOTA_CLI_OP("exportMembers", "GET", "/api/v1/groups/{group}/export",
                   NULL, NULL, FOTA_CLI_RAW) }
 };

@@ -28,10 +28,6 @@
     { "--tenants", "LIST", "serves these only", "tenants:c" },               \
     { "--excluded", "LIST", "never serves these countries", "excluded:c" }
 
-static const fota_cli_option_t  fota_node_list[] = {
-    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
-};
-
 static const fota_cli_option_t  fota_node_create[] = {
     { "--url", "URL", "what devices see, https://host[:port]", "url" },
     FOTA_NODE_FIELDS, FOTA_CLI_OPTIONS_END
@@ -56,7 +52,7 @@ static const fota_cli_option_t  fota_prefix_set[] = {
 const fota_cli_command_t  fota_cmd_node[FOTA_CMD_NODE] = {
     { "node list", "", "Nodes with place and status",
       "  fota node list",
-      fota_node_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listNodes", "GET", "/api/v1/nodes", "",
                   "name,state,url,city,country,status.connected,"
                   "status.behind,status.load_pct=LOAD,"
@@ -104,7 +100,7 @@ const fota_cli_command_t  fota_cmd_node[FOTA_CMD_NODE] = {
 
     { "prefix list", "", "Prefixes over the location database",
       "  fota prefix list",
-      fota_node_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listGeoPrefixes", "GET", "/api/v1/geo-prefixes", "",
                   "prefix,location.country=COUNTRY,location.city=CITY,"
                   "location.tz=TZ,node_group",

@@ -24,10 +24,6 @@
       "auto_register:b" },                                                   \
     { "--test-group", "NAME|-", "group of test devices", "test_group:0" }
 
-static const fota_cli_option_t  fota_product_list[] = {
-    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
-};
-
 static const fota_cli_option_t  fota_product_fields[] = {
     FOTA_PRODUCT_FIELDS, FOTA_CLI_OPTIONS_END
 };
@@ -36,7 +32,7 @@ static const fota_cli_option_t  fota_product_fields[] = {
 const fota_cli_command_t  fota_cmd_product[FOTA_CMD_PRODUCT] = {
     { "product list", "", "Products by name",
       "  fota product list",
-      fota_product_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listProducts", "GET", "/api/v1/products", "",
                   "name,title,poll_s,auto_register,test_group,brake,"
                   "created_ms:time", FOTA_CLI_LIST) },

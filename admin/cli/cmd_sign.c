@@ -31,12 +31,7 @@ static const fota_cli_option_t  fota_key_public[] = {
 };
 
 static const fota_cli_option_t  fota_manifest_options[] = {
-    { "--product", "NAME", "product (FOTA_PRODUCT)", NULL },
-    { "--version", "V", "the firmware it brings", NULL },
-    { "--from", "V", "it is a delta from this one", NULL },
-    { "--kind", "KIND", "os (default), app or data", NULL },
-    { "--format", "WORD", "raw, xdelta3 (default of *.xdelta), swu...",
-      NULL },
+    FOTA_CLI_FILE_OPTIONS,
     FOTA_CLI_OPTIONS_END
 };
 

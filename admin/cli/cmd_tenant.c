@@ -25,10 +25,6 @@
     { "--default-nodes", "JSON", "nodes by country, without a location",     \
       "default_nodes:j" }
 
-static const fota_cli_option_t  fota_tenant_list[] = {
-    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
-};
-
 static const fota_cli_option_t  fota_tenant_create[] = {
     FOTA_TENANT_FIELDS,
     { "--sign", "WHERE", "centre (default) or offline: who holds the key "
@@ -50,7 +46,7 @@ static const fota_cli_option_t  fota_tenant_signer[] = {
 const fota_cli_command_t  fota_cmd_tenant[FOTA_CMD_TENANT] = {
     { "tenant list", "", "Tenants by name",
       "  fota tenant list --all",
-      fota_tenant_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listTenants", "GET", "/api/v1/tenants", "",
                   "name,title,auth,brake,signer.at_centre=SIGNS,"
                   "approve_above,created_ms:time",

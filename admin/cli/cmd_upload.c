@@ -31,12 +31,7 @@ static int fota_cmd_upload_run(fota_cli_t *cli);
 
 
 static const fota_cli_option_t  fota_upload_options[] = {
-    { "--product", "NAME", "product (FOTA_PRODUCT)", NULL },
-    { "--version", "V", "the firmware it brings", NULL },
-    { "--from", "V", "it is a delta from this one", NULL },
-    { "--kind", "KIND", "os (default), app or data", NULL },
-    { "--format", "WORD", "raw, xdelta3 (default of *.xdelta), swu...",
-      NULL },
+    FOTA_CLI_FILE_OPTIONS,
     { "--requires", "RSQL", "filter over the facts of a device", NULL },
     { "--must-pass", NULL, "this firmware is never skipped", NULL },
     { "--name", "NAME", "file name devices see", NULL },
@@ -45,10 +40,6 @@ static const fota_cli_option_t  fota_upload_options[] = {
     { "--part", "BYTES", "sent per request (default 32 MiB)", NULL },
     { "--tries", "N", "after broken connections (default 10)", NULL },
     FOTA_CLI_OPTIONS_END
-};
-
-static const fota_cli_option_t  fota_upload_list[] = {
-    FOTA_CLI_PAGING, FOTA_CLI_OPTIONS_END
 };
 
 static const fota_cli_op_t  fota_upload_ops[] = {
@@ -79,7 +70,7 @@ const fota_cli_command_t  fota_cmd_upload[FOTA_CMD_UPLOAD] = {
 
     { "upload list", "", "Uploads, finished and not",
       "  fota upload list",
-      fota_upload_list,
+      fota_cli_paging,
       FOTA_CLI_OP("listUploads", "GET", "/api/v1/uploads", "",
                   "id,name,size:bytes,offset:bytes,state,sha256:sha,"
                   "created_ms:time", FOTA_CLI_LIST) },
@@ -404,34 +395,25 @@ fota_upload_complete(fota_upload_t *u)
 
 static int
 fota_upload_post(fota_cli_t *cli, const char *what, json_t *body,
-    json_t **out, bool *exists)
+    json_t **out)
 {
     int                rc;
-    char              *text;
-    fota_buf_t         path, url;
-    fota_cli_call_t    call;
+    fota_buf_t         path;
     fota_cli_reply_t   reply;
+
+    *out = NULL;
 
     fota_buf_grow(&path, 4096);
     fota_buf_cstr(&path, "/api/v1/products/");
     fota_cli_escape(&path, fota_cstr(fota_cli_product(cli)));
     fota_buf_printf(&path, "/%s", what);
 
-    fota_buf_grow(&url, 8192);
-    fota_cli_api_url(cli, fota_cli_text(&path), true, &url);
-    text = json_dumps(body, JSON_COMPACT);
+    rc = fota_cli_api_call(cli, "POST", fota_cli_text(&path), body, &reply);
+    fota_buf_free(&path);
 
-    memset(&call, 0, sizeof(call));
-    call.method = "POST";
-    call.url = fota_cli_text(&url);
-    call.body = fota_cstr(text);
-    call.timeout_s = 120;
-    call.headers[call.nheaders++] = "Content-Type: application/json";
-
-    (void) fota_cli_api_try(cli, &call, &reply);
-    rc = 0;
-    *out = NULL;
-    *exists = reply.status == 409;
+    if (rc != 0) {
+        return rc;
+    }
 
     if (reply.status == 201) {
         *out = json_loadb((char *) reply.body.start, reply.body.len, 0,
@@ -442,9 +424,6 @@ fota_upload_post(fota_cli_t *cli, const char *what, json_t *body,
     }
 
     fota_cli_reply_done(&reply);
-    fota_buf_free(&path);
-    fota_buf_free(&url);
-    free(text);
 
     return rc;
 }
@@ -473,7 +452,6 @@ static int
 fota_upload_firmware(fota_cli_t *cli)
 {
     int      rc;
-    bool     exists;
     json_t  *body, *answer;
 
     body = json_object();
@@ -492,7 +470,7 @@ fota_upload_firmware(fota_cli_t *cli)
         json_object_set_new(body, "must_pass", json_true());
     }
 
-    rc = fota_upload_post(cli, "firmware", body, &answer, &exists);
+    rc = fota_upload_post(cli, "firmware", body, &answer);
     json_decref(body);
     json_decref(answer);
 
@@ -545,7 +523,6 @@ static int
 fota_upload_artifact(fota_upload_t *u, const fota_manifest_t *m)
 {
     int      rc;
-    bool     exists;
     size_t   i;
     json_t  *body, *answer;
 
@@ -570,7 +547,7 @@ fota_upload_artifact(fota_upload_t *u, const fota_manifest_t *m)
     }
 
     if (rc == 0) {
-        rc = fota_upload_post(u->cli, "artifacts", body, &answer, &exists);
+        rc = fota_upload_post(u->cli, "artifacts", body, &answer);
     }
 
     json_decref(body);

@@ -16,35 +16,12 @@
 
 static int fota_admin_sync_key(fota_server_t *server, fota_db_t *db);
 static int fota_admin_token(fota_db_t *db, bool another,
-    char token[FOTA_PAT_TEXT_MAX]);
-
-
-int
-fota_pat_new(char text[FOTA_PAT_TEXT_MAX], uint8_t sha256[32])
-{
-    int      rc;
-    size_t   n;
-    uint8_t  secret[32];
-
-    rc = fota_random(secret, sizeof(secret));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    n = strlen(FOTA_PAT_PREFIX);
-    memcpy(text, FOTA_PAT_PREFIX, n);
-    n += fota_base64url_encode(text + n, secret, sizeof(secret));
-    text[n] = '\0';
-
-    fota_cleanse(secret, sizeof(secret));
-
-    return fota_sha256(sha256, text, n);
-}
+    char token[FOTA_CREDENTIAL_MAX]);
 
 
 int
 fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
-    char token[FOTA_PAT_TEXT_MAX], char *err, size_t errlen)
+    char token[FOTA_CREDENTIAL_MAX], char *err, size_t errlen)
 {
     int  rc;
 
@@ -80,7 +57,7 @@ fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
         snprintf(err, errlen, "%s: %s", fota_status_name(rc),
                  fota_db_error(db));
         fota_db_rollback(db);
-        fota_cleanse(token, FOTA_PAT_TEXT_MAX);
+        fota_cleanse(token, FOTA_CREDENTIAL_MAX);
         token[0] = '\0';
     }
 
@@ -167,7 +144,7 @@ fota_admin_sync_key(fota_server_t *server, fota_db_t *db)
 
 
 static int
-fota_admin_token(fota_db_t *db, bool another, char token[FOTA_PAT_TEXT_MAX])
+fota_admin_token(fota_db_t *db, bool another, char token[FOTA_CREDENTIAL_MAX])
 {
     int      rc;
     bool     there;
@@ -181,7 +158,7 @@ fota_admin_token(fota_db_t *db, bool another, char token[FOTA_PAT_TEXT_MAX])
         }
     }
 
-    rc = fota_pat_new(token, hash);
+    rc = fota_credential_new(FOTA_PAT_PREFIX, token, hash);
 
     if (rc == FOTA_OK) {
         rc = fota_db_exec(db, "INSERT INTO api_token (tenant_id, name,"

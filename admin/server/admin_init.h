@@ -8,16 +8,9 @@
 #ifndef FOTA_ADMIN_INIT_H
 #define FOTA_ADMIN_INIT_H
 
-#include "server.h"
+#include "secret.h"
 
-#define FOTA_PAT_PREFIX    "fota_pat_"
-#define FOTA_PAT_TEXT_MAX  64
-
-/*
- * A new API token: prefix and 43 characters of base64url, and its SHA-256.
- * text is NUL-terminated.
- */
-int fota_pat_new(char text[FOTA_PAT_TEXT_MAX], uint8_t sha256[32]);
+#define FOTA_PAT_PREFIX  "fota_pat_"
 
 /*
  * Makes what is missing: the feed's epoch, node groups 0 and 1 with their
@@ -26,7 +19,7 @@ int fota_pat_new(char text[FOTA_PAT_TEXT_MAX], uint8_t sha256[32]);
  * token is "" when none was made.  err holds text on failure.
  */
 int fota_admin_init(fota_server_t *server, fota_db_t *db, bool another,
-    char token[FOTA_PAT_TEXT_MAX], char *err, size_t errlen);
+    char token[FOTA_CREDENTIAL_MAX], char *err, size_t errlen);
 
 /*
  * A node group with its wrapping key and the root of its download tokens.

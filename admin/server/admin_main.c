@@ -482,7 +482,7 @@ static int
 fota_main_init(fota_server_t *server, bool another)
 {
     int         rc;
-    char        token[FOTA_PAT_TEXT_MAX], err[512];
+    char        token[FOTA_CREDENTIAL_MAX], err[512];
     fota_db_t  *db;
 
     if (!fota_main_master(server)) {

@@ -24,11 +24,6 @@
     " FROM api_token a LEFT JOIN tenant t ON t.id = a.tenant_id"
 
 
-typedef struct {
-    char  permissions[FOTA_PERMISSION_TEXT];
-} fota_apitoken_in_t;
-
-
 static json_t *
 fota_apitoken_json(fota_req_t *req, fota_rows_t *rows)
 {
@@ -109,7 +104,7 @@ fota_apitoken_word(const char *s)
 
 
 static int
-fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
+fota_apitoken_check(fota_req_t *req, char out[FOTA_PERMISSION_TEXT])
 {
     int           rc;
     size_t        i;
@@ -139,21 +134,16 @@ fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
                                "\"permissions\" needs a member");
     }
 
-    rc = fota_db_query(req->db, &rows, "SELECT permissions FROM api_token"
+    rc = fota_db_first(req->db, &rows, "SELECT permissions FROM api_token"
                        " WHERE id = ?", "u", fota_u64(req->token_id));
     if (rc != FOTA_OK) {
         return rc;
     }
 
-    rc = fota_db_row(rows);
     own = fota_strdup(&req->arena.mem, fota_db_str(rows, 0));
     fota_db_rows_end(rows);
 
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    fota_buf_fixed(&b, in->permissions, sizeof(in->permissions) - 1);
+    fota_buf_fixed(&b, out, FOTA_PERMISSION_TEXT - 1);
 
     json_array_foreach(list, i, v) {
         word = json_string_value(v);
@@ -189,7 +179,7 @@ fota_apitoken_check(fota_req_t *req, fota_apitoken_in_t *in)
                                FOTA_PERMISSION_TEXT - 1);
     }
 
-    in->permissions[b.len] = '\0';
+    out[b.len] = '\0';
 
     return FOTA_OK;
 }
@@ -199,29 +189,27 @@ static int
 fota_apitoken_insert(fota_req_t *req, void *data)
 {
     int                  rc;
-    char                 text[FOTA_PAT_TEXT_MAX];
+    char                 text[FOTA_CREDENTIAL_MAX];
     json_t              *after, *shown;
     int64_t              now, expires;
     uint8_t              hash[32];
     uint64_t             id;
     fota_str_t           name;
     fota_rows_t         *rows;
-    fota_apitoken_in_t  *in;
 
-    in = data;
     name = fota_ms(req->json, "name");
     now = fota_now_ms();
     expires = fota_mi(req->json, "expires_in_s");
     expires = expires > 0 ? now + expires * 1000 : 0;
 
-    rc = fota_pat_new(text, hash);
+    rc = fota_credential_new(FOTA_PAT_PREFIX, text, hash);
 
     if (rc == FOTA_OK) {
         rc = fota_db_exec(req->db, "INSERT INTO api_token (tenant_id, name,"
                  " token_sha256, permissions, expires, created)"
                  " VALUES (?, ?, ?, ?, ?, ?)", "usszii",
                  fota_u64(req->tenant_id), name, fota_slice(hash, 32),
-                 in->permissions, expires, now);
+                 (const char *) data, expires, now);
     }
 
     if (rc != FOTA_OK) {
@@ -250,12 +238,13 @@ fota_apitoken_insert(fota_req_t *req, void *data)
 static int
 fota_apitoken_create(fota_req_t *req)
 {
-    int                 rc;
-    fota_apitoken_in_t  in;
+    int   rc;
+    char  permissions[FOTA_PERMISSION_TEXT];
 
-    rc = fota_apitoken_check(req, &in);
+    rc = fota_apitoken_check(req, permissions);
 
-    return rc == FOTA_OK ? fota_tx(req, fota_apitoken_insert, &in) : rc;
+    return rc == FOTA_OK
+           ? fota_tx(req, fota_apitoken_insert, permissions) : rc;
 }
 
 

@@ -29,6 +29,10 @@
     " ON b.tenant_id = a.tenant_id AND b.id = a.from_id"
 
 
+/* In the name of a file, beside letters and digits. */
+#define FOTA_ARTIFACT_CHARS  "._+-~"
+
+
 typedef struct {
     bool        given;          /* a signature is in the body */
     uint8_t     sig[64];
@@ -148,32 +152,21 @@ fota_artifact_show(fota_req_t *req)
 static bool
 fota_artifact_name(fota_req_t *req, fota_str_t name)
 {
-    size_t  i;
-    bool    ok;
-
-    ok = name.len > 0 && name.data[0] != '.';
-
-    for (i = 0; ok && i < name.len; i++) {
-        ok = (name.data[i] >= 'a' && name.data[i] <= 'z')
-             || (name.data[i] >= 'A' && name.data[i] <= 'Z')
-             || (name.data[i] >= '0' && name.data[i] <= '9')
-             || memchr("._+-~", name.data[i], 5) != NULL;
+    if (name.len > 0 && name.data[0] != '.'
+        && fota_word_span(name, FOTA_ARTIFACT_CHARS) == name.len)
+    {
+        return true;
     }
 
-    if (!ok) {
-        (void) fota_res_problem(req, 400, "field_chars", "name",
-                                "\"name\" takes letters, digits and "
-                                "\"._+-~\", no dot in front");
-    }
-
-    return ok;
+    return fota_res_bad(req, "field_chars", "name",
+                        "\"name\" takes letters, digits and \""
+                        FOTA_ARTIFACT_CHARS "\", no dot in front");
 }
 
 
 static bool
 fota_artifact_check(fota_req_t *req, fota_artifact_in_t *in)
 {
-    size_t      i;
     uint64_t    kind;
     fota_str_t  s;
 
@@ -217,22 +210,32 @@ fota_artifact_check(fota_req_t *req, fota_artifact_in_t *in)
         return false;
     }
 
-    for (i = 0; i < s.len; i++) {
-        if (!((s.data[i] >= 'a' && s.data[i] <= 'z')
-              || (s.data[i] >= 'A' && s.data[i] <= 'Z')
-              || (s.data[i] >= '0' && s.data[i] <= '9')
-              || memchr("._+-", s.data[i], 4) != NULL))
-        {
-            break;
-        }
-    }
-
-    if (s.len == 0 || i < s.len) {
+    if (s.len == 0 || fota_word_span(s, "._+-") < s.len) {
         return fota_res_bad(req, "field_chars", "format",
                             "\"format\" takes letters, digits and \"._+-\"");
     }
 
     return true;
+}
+
+
+/* What may not stand in a URL becomes "_", in place. */
+
+static void
+fota_artifact_rename(fota_str_t name)
+{
+    char    *p;
+    size_t   i;
+
+    p = (char *) name.data;
+    i = name.len > 0 && p[0] == '.' ? 0
+        : fota_word_span(name, FOTA_ARTIFACT_CHARS);
+
+    while (i < name.len) {
+        p[i] = '_';
+        i += fota_word_span(fota_slice(p + i, name.len - i),
+                            FOTA_ARTIFACT_CHARS);
+    }
 }
 
 
@@ -242,16 +245,14 @@ static int
 fota_artifact_file(fota_req_t *req, fota_artifact_in_t *in)
 {
     int           rc;
-    char         *p;
     char          path[4096];
-    size_t        i;
     fota_str_t    s;
     fota_rows_t  *rows;
 
     s = fota_ms(req->json, "upload");
 
     if (s.data != NULL) {
-        rc = fota_db_query(req->db, &rows, "SELECT sha256, size, state, name"
+        rc = fota_db_first(req->db, &rows, "SELECT sha256, size, state, name"
                  " FROM upload WHERE tenant_id = ? AND id = ? FOR UPDATE",
                  "us", fota_u64(req->tenant_id), s);
 
@@ -263,17 +264,11 @@ fota_artifact_file(fota_req_t *req, fota_artifact_in_t *in)
                                    "\"sha256\" must be 64 hex digits");
         }
 
-        rc = fota_db_query(req->db, &rows, "SELECT sha256, size, 'complete',"
+        rc = fota_db_first(req->db, &rows, "SELECT sha256, size, 'complete',"
                  " name FROM artifact WHERE tenant_id = ? AND sha256 = ?"
                  " LIMIT 1", "us", fota_u64(req->tenant_id),
                  fota_slice(in->sha, 32));
     }
-
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         in->size = fota_db_u64(rows, 1);
@@ -281,18 +276,7 @@ fota_artifact_file(fota_req_t *req, fota_artifact_in_t *in)
 
         if (in->name.data == NULL) {
             in->name = fota_strdup(&req->arena.mem, fota_db_str(rows, 3));
-            p = (char *) in->name.data;
-
-            for (i = 0; p != NULL && i < in->name.len; i++) {
-                if (!((p[i] >= 'a' && p[i] <= 'z')
-                      || (p[i] >= 'A' && p[i] <= 'Z')
-                      || (p[i] >= '0' && p[i] <= '9')
-                      || (memchr("._+-~", p[i], 5) != NULL
-                          && (i > 0 || p[i] != '.'))))
-                {
-                    p[i] = '_';
-                }
-            }
+            fota_artifact_rename(in->name);
         }
 
         if (!fota_str_eq(fota_db_str(rows, 2), fota_cstr("complete"))) {
@@ -391,11 +375,9 @@ fota_artifact_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK) {
-        rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM artifact a"
-                 " JOIN product p ON p.tenant_id = a.tenant_id"
-                 " AND p.id = a.product_id WHERE a.tenant_id = ?"
-                 " AND p.name = ?", "us", fota_u64(req->tenant_id),
-                 fota_req_param(req, "product"));
+        rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM artifact"
+                 " WHERE tenant_id = ? AND product_id = ?", "uu",
+                 fota_u64(req->tenant_id), fota_u64(product));
     }
 
     if (rc == FOTA_OK && n >= FOTA_ARTIFACTS_MAX) {

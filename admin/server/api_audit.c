@@ -147,16 +147,13 @@ fota_audit_verify(fota_req_t *req)
 
     /* Rows cut off the end show in the head. */
 
-    rc = fota_db_query(req->db, &rows, "SELECT chain, last_id FROM audit_head"
+    rc = fota_db_first(req->db, &rows, "SELECT chain, last_id FROM audit_head"
                        " WHERE id = 1", "");
 
     if (rc == FOTA_OK) {
-        rc = fota_db_row(rows);
         s = fota_db_str(rows, 0);
 
-        if (rc == FOTA_OK && bad == 0
-            && (s.len != 32 || memcmp(s.data, chain, 32) != 0))
-        {
+        if (bad == 0 && (s.len != 32 || memcmp(s.data, chain, 32) != 0)) {
             bad = fota_db_u64(rows, 1) > 0 ? fota_db_u64(rows, 1) : 1;
         }
 

@@ -104,14 +104,9 @@ fota_deny_subject(fota_req_t *req, fota_deny_in_t *in, fota_str_t *subject)
     id = fota_mu(req->json, "rollout");
     fota_deny_number(in->id, id);
 
-    rc = fota_db_query(req->db, &rows, "SELECT name FROM rollout"
+    rc = fota_db_first(req->db, &rows, "SELECT name FROM rollout"
                        " WHERE tenant_id = ? AND id = ?", "uu",
                        fota_u64(req->tenant_id), id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         *subject = fota_strdup(&req->arena.mem, fota_db_str(rows, 0));

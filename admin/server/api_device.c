@@ -167,17 +167,14 @@ fota_device_insert(fota_db_t *db, uint32_t tenant, uint32_t product,
 
     if (version.len > 0) {
         k = fota_slice(key, fota_version_key(key, version));
-        rc = fota_db_exec(db, "INSERT INTO device (tenant_id, product_id,"
-                 " ext_id, version, version_key, blocked, test, created)"
-                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "uusssuui",
-                 fota_u64(tenant), fota_u64(product), id, version, k,
-                 fota_u64(blocked), fota_u64(test), fota_now_ms());
-    } else {
-        rc = fota_db_exec(db, "INSERT INTO device (tenant_id, product_id,"
-                 " ext_id, blocked, test, created) VALUES (?, ?, ?, ?, ?, ?)",
-                 "uusuui", fota_u64(tenant), fota_u64(product), id,
-                 fota_u64(blocked), fota_u64(test), fota_now_ms());
     }
+
+    rc = fota_db_exec(db, "INSERT INTO device (tenant_id, product_id,"
+             " ext_id, version, version_key, blocked, test, created)"
+             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "uusSSuui",
+             fota_u64(tenant), fota_u64(product), id,
+             version.len > 0 ? version : none, k, fota_u64(blocked),
+             fota_u64(test), fota_now_ms());
 
     if (rc == FOTA_OK) {
         *row = fota_db_last_id(db);
@@ -191,6 +188,7 @@ static bool
 fota_device_check(fota_req_t *req, bool create)
 {
     bool         flag;
+    size_t       i;
     json_t      *attrs, *v;
     fota_str_t   s;
     const char  *name;
@@ -199,6 +197,8 @@ fota_device_check(fota_req_t *req, bool create)
         "id", "product", "version", "blocked", "test", "pin", "attributes",
         NULL
     };
+
+    static const char *const  versions[] = { "pin", "version" };
 
     s = fota_slice(NULL, 0);
 
@@ -212,25 +212,17 @@ fota_device_check(fota_req_t *req, bool create)
         return false;
     }
 
-    s = fota_slice(NULL, 0);
+    for (i = 0; i < 2; i++) {
+        s = fota_slice(NULL, 0);
 
-    if (!fota_json_str(req, "pin", false, FOTA_VERSION_MAX, &s)) {
-        return false;
-    }
+        if (!fota_json_str(req, versions[i], false, FOTA_VERSION_MAX, &s)) {
+            return false;
+        }
 
-    if (s.data != NULL && fota_version_check(s) != FOTA_OK) {
-        return fota_res_bad(req, "field_value", "pin", "\"pin\" is no version");
-    }
-
-    s = fota_slice(NULL, 0);
-
-    if (!fota_json_str(req, "version", false, FOTA_VERSION_MAX, &s)) {
-        return false;
-    }
-
-    if (s.data != NULL && fota_version_check(s) != FOTA_OK) {
-        return fota_res_bad(req, "field_value", "version",
-                            "\"version\" is no version");
+        if (s.data != NULL && fota_version_check(s) != FOTA_OK) {
+            return fota_res_bad(req, "field_value", versions[i],
+                                "\"%s\" is no version", versions[i]);
+        }
     }
 
     attrs = json_object_get(req->json, "attributes");
@@ -266,6 +258,7 @@ static int
 fota_device_attrs(fota_req_t *req, uint64_t id)
 {
     int          rc;
+    bool         number;
     json_t      *v;
     double       num;
     uint64_t     n;
@@ -280,20 +273,15 @@ fota_device_attrs(fota_req_t *req, uint64_t id)
         } else {
             value = fota_slice(json_string_value(v), json_string_length(v));
 
-            if (fota_filter_number(value, &num)) {
-                rc = fota_db_exec(req->db, "INSERT INTO device_attr"
-                         " (device_id, name, value, value_num, operator_set)"
-                         " VALUES (?, ?, ?, ?, 1) ON DUPLICATE KEY UPDATE"
-                         " value = VALUES(value),"
-                         " value_num = VALUES(value_num), operator_set = 1",
-                         "uzsd", id, name, value, num);
-            } else {
-                rc = fota_db_exec(req->db, "INSERT INTO device_attr"
-                         " (device_id, name, value, value_num, operator_set)"
-                         " VALUES (?, ?, ?, NULL, 1) ON DUPLICATE KEY UPDATE"
-                         " value = VALUES(value), value_num = NULL,"
-                         " operator_set = 1", "uzs", id, name, value);
-            }
+            number = fota_filter_number(value, &num);
+
+            rc = fota_db_exec(req->db, "INSERT INTO device_attr"
+                     " (device_id, name, value, value_num, operator_set)"
+                     " VALUES (?, ?, ?, IF(?, ?, NULL), 1)"
+                     " ON DUPLICATE KEY UPDATE value = VALUES(value),"
+                     " value_num = VALUES(value_num), operator_set = 1",
+                     "uzsud", id, name, value, fota_u64(number),
+                     number ? num : 0);
         }
 
         if (rc != FOTA_OK) {
@@ -320,9 +308,8 @@ fota_device_attrs(fota_req_t *req, uint64_t id)
 static int
 fota_device_write(fota_req_t *req, uint64_t id)
 {
-    int         rc;
-    json_t     *v;
-    fota_str_t  pin;
+    int      rc;
+    json_t  *v;
 
     rc = FOTA_OK;
     v = json_object_get(req->json, "blocked");
@@ -344,15 +331,10 @@ fota_device_write(fota_req_t *req, uint64_t id)
     }
 
     if (rc == FOTA_OK && fota_json_has(req, "pin")) {
-        pin = fota_ms(req->json, "pin");
-
-        rc = pin.data != NULL
-             ? fota_db_exec(req->db, "UPDATE device SET pin = ?"
-                            " WHERE tenant_id = ? AND id = ?", "suu", pin,
-                            fota_u64(req->tenant_id), id)
-             : fota_db_exec(req->db, "UPDATE device SET pin = NULL"
-                            " WHERE tenant_id = ? AND id = ?", "uu",
-                            fota_u64(req->tenant_id), id);
+        rc = fota_db_exec(req->db, "UPDATE device SET pin = ?"
+                          " WHERE tenant_id = ? AND id = ?", "Suu",
+                          fota_ms(req->json, "pin"),
+                          fota_u64(req->tenant_id), id);
     }
 
     if (rc == FOTA_OK

@@ -370,16 +370,12 @@ fota_token_own(fota_req_t *req, void *data)
 
     if (token != NULL) {
         rc = fota_sha256(hash, token->data, token->len);
+    }
 
-        if (rc == FOTA_OK) {
-            rc = fota_db_exec(req->db, "UPDATE device SET token_sha256 = ?"
-                     " WHERE tenant_id = ? AND id = ?", "suu",
-                     fota_slice(hash, 32), fota_u64(req->tenant_id), id);
-        }
-
-    } else {
-        rc = fota_db_exec(req->db, "UPDATE device SET token_sha256 = NULL"
-                 " WHERE tenant_id = ? AND id = ?", "uu",
+    if (rc == FOTA_OK) {
+        rc = fota_db_exec(req->db, "UPDATE device SET token_sha256 = ?"
+                 " WHERE tenant_id = ? AND id = ?", "Suu",
+                 fota_slice(token != NULL ? hash : NULL, sizeof(hash)),
                  fota_u64(req->tenant_id), id);
     }
 

@@ -200,38 +200,17 @@ fota_firmware_check(fota_req_t *req, bool create)
 static int
 fota_firmware_write(fota_req_t *req, uint32_t id, json_t *v)
 {
-    int         rc;
-    fota_str_t  notes;
+    bool  ordered;
 
-    rc = fota_db_exec(req->db, "UPDATE firmware SET must_pass = ?,"
-             " withdrawn = ? WHERE tenant_id = ? AND id = ?", "uuuu",
-             fota_mu(v, "must_pass"), fota_mu(v, "withdrawn"),
-             fota_u64(req->tenant_id), fota_u64(id));
+    ordered = json_is_integer(json_object_get(v, "release_order"));
 
-    if (rc == FOTA_OK) {
-        rc = json_is_integer(json_object_get(v, "release_order"))
-             ? fota_db_exec(req->db, "UPDATE firmware SET release_order = ?"
-                            " WHERE tenant_id = ? AND id = ?", "iuu",
-                            fota_mi(v, "release_order"),
-                            fota_u64(req->tenant_id), fota_u64(id))
-             : fota_db_exec(req->db, "UPDATE firmware SET release_order ="
-                            " NULL WHERE tenant_id = ? AND id = ?", "uu",
-                            fota_u64(req->tenant_id), fota_u64(id));
-    }
-
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    notes = fota_ms(v, "notes");
-
-    return notes.data != NULL
-           ? fota_db_exec(req->db, "UPDATE firmware SET notes = ?"
-                          " WHERE tenant_id = ? AND id = ?", "suu", notes,
-                          fota_u64(req->tenant_id), fota_u64(id))
-           : fota_db_exec(req->db, "UPDATE firmware SET notes = NULL"
-                          " WHERE tenant_id = ? AND id = ?", "uu",
-                          fota_u64(req->tenant_id), fota_u64(id));
+    return fota_db_exec(req->db, "UPDATE firmware SET must_pass = ?,"
+               " withdrawn = ?, notes = ?, release_order = IF(?, ?, NULL)"
+               " WHERE tenant_id = ? AND id = ?", "uuSuiuu",
+               fota_mu(v, "must_pass"), fota_mu(v, "withdrawn"),
+               fota_ms(v, "notes"), fota_u64(ordered),
+               fota_mi(v, "release_order"), fota_u64(req->tenant_id),
+               fota_u64(id));
 }
 
 
@@ -282,10 +261,9 @@ fota_firmware_insert(fota_req_t *req, void *data)
     }
 
     if (rc == FOTA_OK) {
-        rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM firmware f"
-                 " JOIN product p ON p.tenant_id = f.tenant_id"
-                 " AND p.id = f.product_id WHERE f.tenant_id = ?"
-                 " AND p.name = ?", "us", fota_u64(req->tenant_id), name);
+        rc = fota_db_number(req->db, &n, "SELECT COUNT(*) FROM firmware"
+                 " WHERE tenant_id = ? AND product_id = ?", "uu",
+                 fota_u64(req->tenant_id), fota_u64(product));
     }
 
     if (rc != FOTA_OK) {

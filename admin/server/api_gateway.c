@@ -13,7 +13,6 @@
 
 #include "api_tenant.h"
 #include "entity.h"
-#include "fota_encode.h"
 #include "secret.h"
 
 
@@ -29,14 +28,9 @@ static const char *const  fota_key_states[] = {
 static json_t *
 fota_gateway_json(fota_req_t *req, fota_rows_t *rows)
 {
-    json_t  *v;
-
-    v = json_object();
-    json_object_set_new(v, "id", fota_cell_int(rows, 0));
-    json_object_set_new(v, "name", fota_cell(rows, 1));
-    json_object_set_new(v, "created_ms", fota_cell_int(rows, 2));
-
-    return v;
+    return json_pack("{s:o, s:o, s:o}", "id", fota_cell_int(rows, 0),
+                     "name", fota_cell(rows, 1),
+                     "created_ms", fota_cell_int(rows, 2));
 }
 
 
@@ -65,10 +59,9 @@ static int
 fota_gateway_insert(fota_req_t *req, void *data)
 {
     int          rc;
-    char         token[64];
-    size_t       n;
+    char         token[FOTA_CREDENTIAL_MAX];
     json_t      *after, *shown;
-    uint8_t      secret[32], hash[32];
+    uint8_t      hash[32];
     uint32_t     id;
     uint64_t     have;
     fota_str_t   name, tenant;
@@ -93,18 +86,8 @@ fota_gateway_insert(fota_req_t *req, void *data)
                                FOTA_GATEWAYS_MAX);
     }
 
-    rc = fota_random(secret, sizeof(secret));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    n = strlen(FOTA_GATEWAY_PREFIX);
-    memcpy(token, FOTA_GATEWAY_PREFIX, n);
-    n += fota_base64url_encode(token + n, secret, sizeof(secret));
-    token[n] = '\0';
     name = fota_ms(req->json, "name");
-
-    rc = fota_sha256(hash, token, n);
+    rc = fota_credential_new(FOTA_GATEWAY_PREFIX, token, hash);
 
     if (rc == FOTA_OK) {
         rc = fota_db_exec(req->db, "INSERT INTO tenant_gateway (tenant_id,"
@@ -130,7 +113,6 @@ fota_gateway_insert(fota_req_t *req, void *data)
     json_object_set_new(shown, "token", json_string(token));
     (void) fota_res_json(req, 201, shown);
     fota_cleanse(token, sizeof(token));
-    fota_cleanse(secret, sizeof(secret));
 
     return fota_audit(req, id, "gateway:create",
                       fota_object(req, "tenant", tenant), NULL, after);
@@ -200,15 +182,9 @@ fota_gateway_delete(fota_req_t *req)
 static json_t *
 fota_device_key_json(fota_req_t *req, fota_rows_t *rows)
 {
-    json_t  *v;
-
-    v = json_object();
-    json_object_set_new(v, "kid", fota_cell_int(rows, 0));
-    json_object_set_new(v, "state", json_string(
-        fota_key_states[fota_db_u64(rows, 1) % 3]));
-    json_object_set_new(v, "created_ms", fota_cell_int(rows, 2));
-
-    return v;
+    return json_pack("{s:o, s:s, s:o}", "kid", fota_cell_int(rows, 0),
+                     "state", fota_key_states[fota_db_u64(rows, 1) % 3],
+                     "created_ms", fota_cell_int(rows, 2));
 }
 
 

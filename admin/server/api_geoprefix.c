@@ -150,7 +150,6 @@ static int
 fota_geoprefix_write(fota_req_t *req, void *data)
 {
     int                   rc;
-    bool                  there;
     char                 *text;
     size_t                len;
     json_t               *after;
@@ -161,14 +160,9 @@ fota_geoprefix_write(fota_req_t *req, void *data)
     in = data;
 
     if (in->group != 0) {
-        rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
-                            " WHERE id = ?", "u", in->group);
+        rc = fota_check_node_group(req, in->group, "node_group");
         if (rc != FOTA_OK) {
             return rc;
-        }
-
-        if (!there) {
-            return fota_unknown(req, "node_group");
         }
     }
 

@@ -310,7 +310,7 @@ fota_group_in_use(fota_req_t *req, uint64_t id, fota_str_t name)
     int           rc;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(req->db, &rows, "SELECT CONCAT('product ', name)"
+    rc = fota_db_first(req->db, &rows, "SELECT CONCAT('product ', name)"
              " FROM product WHERE tenant_id = ? AND test_group = ?"
              " UNION ALL SELECT CONCAT('rollout ', r.name) FROM rollout r"
              " WHERE r.tenant_id = ? AND r.state NOT IN ('stopped',"
@@ -319,22 +319,17 @@ fota_group_in_use(fota_req_t *req, uint64_t id, fota_str_t name)
              " WHERE s.rollout_id = r.id AND s.test_group = ?)) LIMIT 1",
              "uuusu", fota_u64(req->tenant_id), id, fota_u64(req->tenant_id),
              name, id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
-        (void) fota_res_problem(req, 409, "group_in_use", NULL,
-                                "%.*s uses the group",
-                                (int) fota_db_str(rows, 0).len,
-                                fota_db_str(rows, 0).data);
+        rc = fota_res_refuse(req, 409, "group_in_use", NULL,
+                             "%.*s uses the group",
+                             (int) fota_db_str(rows, 0).len,
+                             fota_db_str(rows, 0).data);
     }
 
     fota_db_rows_end(rows);
 
-    return rc == FOTA_NOTFOUND ? FOTA_OK : rc == FOTA_OK ? FOTA_EXISTS : rc;
+    return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
 }
 
 
@@ -372,7 +367,7 @@ fota_group_update(fota_req_t *req, void *data)
                      fota_u64(req->tenant_id), id);
         }
 
-        if (rc == FOTA_EXISTS && !fota_res_set(req)) {
+        if (rc == FOTA_EXISTS) {
             rc = fota_exists(req, "group", "name");
         }
 
@@ -530,14 +525,9 @@ fota_group_members_sql(fota_req_t *req, fota_statement_t *st,
 static json_t *
 fota_member_json(fota_req_t *req, fota_rows_t *rows)
 {
-    json_t  *v;
-
-    v = json_object();
-    json_object_set_new(v, "id", fota_cell(rows, 0));
-    json_object_set_new(v, "product", fota_cell(rows, 1));
-    json_object_set_new(v, "version", fota_cell(rows, 2));
-
-    return v;
+    return json_pack("{s:o, s:o, s:o}", "id", fota_cell(rows, 0),
+                     "product", fota_cell(rows, 1),
+                     "version", fota_cell(rows, 2));
 }
 
 

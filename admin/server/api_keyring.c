@@ -11,7 +11,6 @@
 
 
 #include "entity.h"
-#include "fota_encode.h"
 #include "secret.h"
 
 
@@ -248,13 +247,8 @@ fota_keyring_activate(fota_req_t *req)
 static json_t *
 fota_operator_json(fota_req_t *req, fota_rows_t *rows)
 {
-    json_t  *v;
-
-    v = json_object();
-    json_object_set_new(v, "kid", fota_cell_int(rows, 0));
-    json_object_set_new(v, "created_ms", fota_cell_int(rows, 1));
-
-    return v;
+    return json_pack("{s:o, s:o}", "kid", fota_cell_int(rows, 0),
+                     "created_ms", fota_cell_int(rows, 1));
 }
 
 
@@ -275,21 +269,11 @@ static int
 fota_operator_insert(fota_req_t *req, void *data)
 {
     int       rc;
-    char      text[64];
-    size_t    n;
-    uint8_t   secret[32], hash[32];
+    char      text[FOTA_CREDENTIAL_MAX];
+    uint8_t   hash[32];
     uint16_t  kid;
 
-    n = strlen(FOTA_OPERATOR_PREFIX);
-    memcpy(text, FOTA_OPERATOR_PREFIX, n);
-
-    rc = fota_random(secret, sizeof(secret));
-
-    if (rc == FOTA_OK) {
-        n += fota_base64url_encode(text + n, secret, sizeof(secret));
-        text[n] = '\0';
-        rc = fota_sha256(hash, text, n);
-    }
+    rc = fota_credential_new(FOTA_OPERATOR_PREFIX, text, hash);
 
     if (rc == FOTA_OK) {
         rc = fota_secret_next(req->db, FOTA_KEY_OPERATOR, 0, &kid);
@@ -312,7 +296,6 @@ fota_operator_insert(fota_req_t *req, void *data)
                                              (int) kid, "created_ms",
                                              (json_int_t) fota_now_ms(),
                                              "token", text));
-    fota_cleanse(secret, sizeof(secret));
     fota_cleanse(text, sizeof(text));
 
     return fota_audit(req, 0, "key:operator", fota_cstr("key/operator"), NULL,

@@ -212,16 +212,10 @@ fota_node_check(fota_req_t *req, bool create)
 
         /* It is the CN of a certificate and a word in headers. */
 
-        for (i = 0; i < s.len; i++) {
-            if (!((s.data[i] >= 'a' && s.data[i] <= 'z')
-                  || (s.data[i] >= 'A' && s.data[i] <= 'Z')
-                  || (s.data[i] >= '0' && s.data[i] <= '9')
-                  || memchr("._-", s.data[i], 3) != NULL))
-            {
-                return fota_res_bad(req, "field_chars", "name",
-                                    "\"name\" takes letters, digits, dots, "
-                                    "dashes and \"_\"");
-            }
+        if (fota_word_span(s, "._-") < s.len) {
+            return fota_res_bad(req, "field_chars", "name",
+                                "\"name\" takes letters, digits, dots, "
+                                "dashes and \"_\"");
         }
     }
 
@@ -258,22 +252,15 @@ static int
 fota_node_write(fota_req_t *req, uint32_t id, json_t *v)
 {
     int       rc;
-    bool      there;
     char      asns[1024], tenants[1024], excluded[1024];
     uint64_t  families;
 
-    rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
-                        " WHERE id = ? AND id > 0", "u", fota_mu(v, "group"));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
+    rc = fota_check_node_group(req, fota_mu(v, "group"), "group");
 
-    if (!there) {
-        return fota_unknown(req, "group");
+    if (rc == FOTA_OK) {
+        rc = fota_node_join(req, json_object_get(v, "tenants"), true, tenants,
+                            sizeof(tenants));
     }
-
-    rc = fota_node_join(req, json_object_get(v, "tenants"), true, tenants,
-                        sizeof(tenants));
 
     if (rc == FOTA_OK) {
         rc = fota_node_join(req, json_object_get(v, "asns"), false, asns,
@@ -481,13 +468,8 @@ fota_node_delete(fota_req_t *req)
 static json_t *
 fota_node_group_json(fota_req_t *req, fota_rows_t *rows)
 {
-    json_t  *v;
-
-    v = json_object();
-    json_object_set_new(v, "id", fota_cell_int(rows, 0));
-    json_object_set_new(v, "name", fota_cell(rows, 1));
-
-    return v;
+    return json_pack("{s:o, s:o}", "id", fota_cell_int(rows, 0),
+                     "name", fota_cell(rows, 1));
 }
 
 

@@ -6,7 +6,8 @@
 /* Is the centre well, and how far are the edges? */
 
 
-#include "fota_encode.h"
+#include <stdio.h>
+
 #include "routes.h"
 #include "server.h"
 
@@ -83,20 +84,14 @@ fota_status_get(fota_req_t *req)
     int           rc;
     char          epoch[17];
     json_t       *answer, *nodes;
-    uint8_t       bytes[8];
-    unsigned      i;
     uint64_t      e, seq, floor, pending;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(req->db, &rows,
+    e = seq = floor = pending = 0;
+
+    rc = fota_db_first(req->db, &rows,
              "SELECT f.epoch, f.seq, f.floor, (SELECT COUNT(*) FROM outbox)"
              " FROM feed f WHERE f.id = 1", "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    e = seq = floor = pending = 0;
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         e = fota_db_u64(rows, 0);
@@ -111,12 +106,7 @@ fota_status_get(fota_req_t *req)
         return rc;
     }
 
-    for (i = 0; i < 8; i++) {
-        bytes[i] = (uint8_t) (e >> (56 - 8 * i));
-    }
-
-    fota_hex_encode(epoch, bytes, 8);
-    epoch[16] = '\0';
+    snprintf(epoch, sizeof(epoch), "%016llx", (unsigned long long) e);
 
     nodes = json_array();
 

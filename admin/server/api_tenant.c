@@ -86,7 +86,7 @@ static int
 fota_tenant_lists(fota_req_t *req, uint64_t id, json_t *v)
 {
     int           rc;
-    json_t       *list, *one;
+    json_t       *list;
     fota_rows_t  *rows;
 
     list = json_array();
@@ -119,10 +119,9 @@ fota_tenant_lists(fota_req_t *req, uint64_t id, json_t *v)
     }
 
     while ((rc = fota_db_row(rows)) == FOTA_OK) {
-        one = json_object();
-        json_object_set_new(one, "country", fota_cell(rows, 0));
-        json_object_set_new(one, "node", fota_cell(rows, 1));
-        json_array_append_new(list, one);
+        json_array_append_new(list, json_pack("{s:o, s:o}", "country",
+                                              fota_cell(rows, 0), "node",
+                                              fota_cell(rows, 1)));
     }
 
     fota_db_rows_end(rows);

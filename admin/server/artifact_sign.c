@@ -33,7 +33,7 @@ fota_sign_load(fota_req_t *req, uint64_t id, fota_sign_t *s)
     memset(s, 0, sizeof(*s));
     mem = &req->arena.mem;
 
-    rc = fota_db_query(req->db, &rows, "SELECT t.name, p.name, f.version,"
+    rc = fota_db_first(req->db, &rows, "SELECT t.name, p.name, f.version,"
              " f.kind, b.version, a.format, a.sha256, a.size, t.signer_pub,"
              " t.signer_sec, t.signer_kid FROM artifact a"
              " JOIN tenant t ON t.id = a.tenant_id"
@@ -45,11 +45,6 @@ fota_sign_load(fota_req_t *req, uint64_t id, fota_sign_t *s)
              " AND b.id = a.from_id"
              " WHERE a.tenant_id = ? AND a.id = ?", "uu",
              fota_u64(req->tenant_id), id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         s->m.tenant = fota_strdup(mem, fota_db_str(rows, 0));

@@ -164,14 +164,9 @@ fota_scan_prepare(fota_scan_t *s, fota_db_t *db, fota_mem_t *mem,
     r.db = db;
     r.mem = mem;
 
-    rc = fota_db_query(db, &rows, "SELECT name, poll_s, test_group"
+    rc = fota_db_first(db, &rows, "SELECT name, poll_s, test_group"
                        " FROM product WHERE tenant_id = ? AND id = ?", "uu",
                        fota_u64(row->tenant), fota_u64(row->product));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         s->product.tenant = row->tenant;

@@ -76,20 +76,13 @@ fota_auth_token(fota_req_t *req, fota_db_t *db)
         return rc;
     }
 
-    rc = fota_db_query(db, &rows,
+    rc = fota_db_first(db, &rows,
              "SELECT a.id, a.tenant_id, a.name, a.permissions, a.expires,"
              " a.revoked, a.last_used, t.name"
              " FROM api_token a LEFT JOIN tenant t ON t.id = a.tenant_id"
              " WHERE a.token_sha256 = ?", "s", fota_slice(hash, 32));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc != FOTA_OK) {
-        fota_db_rows_end(rows);
-
         return rc == FOTA_NOTFOUND
             ? fota_auth_refuse(req, "Bearer error=\"invalid_token\"",
                                "the token is not known")
@@ -143,10 +136,9 @@ fota_auth_token(fota_req_t *req, fota_db_t *db)
 static int
 fota_auth_tenant(fota_req_t *req, fota_db_t *db)
 {
-    int           rc;
-    uint32_t      id;
-    fota_str_t    name;
-    fota_rows_t  *rows;
+    int         rc;
+    uint64_t    id;
+    fota_str_t  name;
 
     name = fota_req_query(req, "tenant");
     if (name.data == NULL) {
@@ -185,22 +177,15 @@ fota_auth_tenant(fota_req_t *req, fota_db_t *db)
                                "\"tenant\" is not valid UTF-8");
     }
 
-    rc = fota_db_query(db, &rows, "SELECT id FROM tenant WHERE name = ?", "s",
-                       name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
-    id = rc == FOTA_OK ? (uint32_t) fota_db_u64(rows, 0) : 0;
-    fota_db_rows_end(rows);
+    rc = fota_db_number(db, &id, "SELECT id FROM tenant WHERE name = ?", "s",
+                        name);
 
     if (rc == FOTA_NOTFOUND || fota_str_blank(name)) {
         return fota_res_refuse(req, 404, "tenant_unknown", "tenant",
                                "there is no such tenant");
     }
 
-    req->tenant_id = id;
+    req->tenant_id = (uint32_t) id;
     req->tenant_name = fota_strdup(&req->arena.mem, name);
 
     return rc;
@@ -221,13 +206,8 @@ fota_auth_node(fota_req_t *req, fota_db_t *db)
                                "a client certificate of a node is needed");
     }
 
-    rc = fota_db_query(db, &rows, "SELECT id FROM node WHERE name = ?", "s",
+    rc = fota_db_first(db, &rows, "SELECT id FROM node WHERE name = ?", "s",
                        name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         req->node_id = (uint32_t) fota_db_u64(rows, 0);

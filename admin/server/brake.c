@@ -329,13 +329,8 @@ fota_brake_show(fota_req_t *req)
     uint64_t      level;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(req->db, &rows,
+    rc = fota_db_first(req->db, &rows,
                        "SELECT value FROM setting WHERE name = 'brake'", "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
     level = 0;
 
     if (rc == FOTA_OK) {

@@ -8,7 +8,8 @@
  * statements cached per connection, rows as slices.
  *
  * Statements take a type letter per "?":  i int64_t, u uint64_t, d double,
- * s fota_str_t (by value), z const char * (NULL gives SQL NULL),
+ * s fota_str_t (by value), S the same with data NULL for SQL NULL,
+ * z const char * (NULL gives SQL NULL),
  * 0 takes no argument and gives SQL NULL.
  */
 
@@ -88,6 +89,13 @@ int fota_db_stream(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const char *types, ...);
 
 /*
+ * The first row of a query.  Without FOTA_OK, as without a row with
+ * FOTA_NOTFOUND, *rows is NULL; _rows_end takes that as well.
+ */
+int fota_db_first(fota_db_t *db, fota_rows_t **rows, const char *sql,
+    const char *types, ...);
+
+/*
  * The first cell of the only row as a number: FOTA_NOTFOUND without a row.
  * *out is 0 unless it was read.
  */
@@ -123,6 +131,9 @@ int64_t fota_db_i64(fota_rows_t *rows, unsigned col);
 uint64_t fota_db_u64(fota_rows_t *rows, unsigned col);
 double fota_db_double(fota_rows_t *rows, unsigned col);
 fota_str_t fota_db_str(fota_rows_t *rows, unsigned col);
+
+/* The text of a cell, cut to size and NUL-terminated. */
+void fota_db_chars(fota_rows_t *rows, unsigned col, char *out, size_t size);
 
 /* Named locks of the server (GET_LOCK); held by this connection. */
 int fota_db_lock(fota_db_t *db, const char *name, unsigned wait_s);

@@ -17,8 +17,8 @@ static size_t fota_db_collect(fota_db_arg_t *args, const char *types,
     va_list ap);
 static int fota_db_open(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const char *types, va_list ap, bool stream);
-static int fota_db_first(fota_db_t *db, uint64_t *out, const char *sql,
-    const char *types, va_list ap);
+static int fota_db_open_first(fota_db_t *db, fota_rows_t **rows,
+    const char *sql, const char *types, va_list ap);
 
 
 static size_t
@@ -46,6 +46,11 @@ fota_db_collect(fota_db_arg_t *args, const char *types, va_list ap)
 
         case 's':
             args[n].s = va_arg(ap, fota_str_t);
+            break;
+
+        case 'S':
+            args[n].s = va_arg(ap, fota_str_t);
+            args[n].type = args[n].s.data != NULL ? 's' : '0';
             break;
 
         case 'z':
@@ -123,26 +128,36 @@ fota_db_stream(fota_db_t *db, fota_rows_t **rows, const char *sql,
 
 
 static int
-fota_db_first(fota_db_t *db, uint64_t *out, const char *sql,
+fota_db_open_first(fota_db_t *db, fota_rows_t **rows, const char *sql,
     const char *types, va_list ap)
 {
-    int           rc;
-    fota_rows_t  *rows;
+    int  rc;
 
-    *out = 0;
-
-    rc = fota_db_open(db, &rows, sql, types, ap, false);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
+    rc = fota_db_open(db, rows, sql, types, ap, false);
 
     if (rc == FOTA_OK) {
-        *out = fota_db_u64(rows, 0);
+        rc = fota_db_row(*rows);
     }
 
-    fota_db_rows_end(rows);
+    if (rc != FOTA_OK) {
+        fota_db_rows_end(*rows);
+        *rows = NULL;
+    }
+
+    return rc;
+}
+
+
+int
+fota_db_first(fota_db_t *db, fota_rows_t **rows, const char *sql,
+    const char *types, ...)
+{
+    int      rc;
+    va_list  ap;
+
+    va_start(ap, types);
+    rc = fota_db_open_first(db, rows, sql, types, ap);
+    va_end(ap);
 
     return rc;
 }
@@ -152,12 +167,16 @@ int
 fota_db_number(fota_db_t *db, uint64_t *out, const char *sql,
     const char *types, ...)
 {
-    int      rc;
-    va_list  ap;
+    int           rc;
+    va_list       ap;
+    fota_rows_t  *rows;
 
     va_start(ap, types);
-    rc = fota_db_first(db, out, sql, types, ap);
+    rc = fota_db_open_first(db, &rows, sql, types, ap);
     va_end(ap);
+
+    *out = rc == FOTA_OK ? fota_db_u64(rows, 0) : 0;
+    fota_db_rows_end(rows);
 
     return rc;
 }
@@ -167,15 +186,16 @@ int
 fota_db_exists(fota_db_t *db, bool *there, const char *sql,
     const char *types, ...)
 {
-    int       rc;
-    va_list   ap;
-    uint64_t  cell;
+    int           rc;
+    va_list       ap;
+    fota_rows_t  *rows;
 
     va_start(ap, types);
-    rc = fota_db_first(db, &cell, sql, types, ap);
+    rc = fota_db_open_first(db, &rows, sql, types, ap);
     va_end(ap);
 
     *there = rc == FOTA_OK;
+    fota_db_rows_end(rows);
 
     return rc == FOTA_NOTFOUND ? FOTA_OK : rc;
 }
@@ -368,4 +388,15 @@ bool
 fota_db_broken(const fota_db_t *db)
 {
     return db->broken;
+}
+
+
+void
+fota_db_chars(fota_rows_t *rows, unsigned col, char *out, size_t size)
+{
+    fota_str_t  s;
+
+    s = fota_db_str(rows, col);
+
+    (void) snprintf(out, size, "%.*s", (int) s.len, (const char *) s.data);
 }

@@ -6,6 +6,7 @@
 
 #include "device_filter.h"
 #include "rollout_row.h"
+#include "sql_list.h"
 
 
 int
@@ -32,8 +33,7 @@ void
 fota_statement_u64(fota_statement_t *st, uint64_t v)
 {
     if (st->n < st->cap) {
-        st->args[st->n].type = 'u';
-        st->args[st->n++].u = v;
+        st->args[st->n++] = fota_arg_u(v);
     }
 }
 
@@ -48,9 +48,10 @@ fota_statement_str(fota_statement_t *st, fota_str_t s)
 }
 
 
-int
-fota_statement_query(fota_req_t *req, fota_statement_t *st,
-    fota_rows_t **rows)
+static int
+fota_statement_run(fota_req_t *req, fota_statement_t *st, fota_rows_t **rows,
+    int (*run)(fota_db_t *db, fota_rows_t **rows, const char *sql,
+               const fota_db_arg_t *args, size_t n))
 {
     int  rc;
 
@@ -59,8 +60,7 @@ fota_statement_query(fota_req_t *req, fota_statement_t *st,
     rc = st->sql.status;
 
     if (rc == FOTA_OK) {
-        rc = fota_db_query_args(req->db, rows, (char *) st->sql.start,
-                                st->args, st->n);
+        rc = run(req->db, rows, (char *) st->sql.start, st->args, st->n);
     }
 
     fota_buf_free(&st->sql);
@@ -70,23 +70,18 @@ fota_statement_query(fota_req_t *req, fota_statement_t *st,
 
 
 int
+fota_statement_query(fota_req_t *req, fota_statement_t *st,
+    fota_rows_t **rows)
+{
+    return fota_statement_run(req, st, rows, fota_db_query_args);
+}
+
+
+int
 fota_statement_stream(fota_req_t *req, fota_statement_t *st,
     fota_rows_t **rows)
 {
-    int  rc;
-
-    fota_buf_u8(&st->sql, 0);
-
-    rc = st->sql.status;
-
-    if (rc == FOTA_OK) {
-        rc = fota_db_stream_args(req->db, rows, (char *) st->sql.start,
-                                 st->args, st->n);
-    }
-
-    fota_buf_free(&st->sql);
-
-    return rc;
+    return fota_statement_run(req, st, rows, fota_db_stream_args);
 }
 
 

@@ -222,15 +222,14 @@ fota_lock(fota_req_t *req, const char *sql, uint64_t tenant, fota_str_t name)
 }
 
 
-int
-fota_find_product(fota_req_t *req, fota_str_t name, uint32_t *id)
+static int
+fota_find_name(fota_req_t *req, const char *kind, const char *sql,
+    fota_str_t name, uint32_t *id)
 {
     int       rc;
     uint64_t  v;
 
-    rc = fota_find(req, "product", "SELECT id FROM product"
-                   " WHERE tenant_id = ? AND name = ?", name,
-                   FOTA_NAME_MAX, &v);
+    rc = fota_find(req, kind, sql, name, FOTA_NAME_MAX, &v);
     *id = (uint32_t) v;
 
     return rc;
@@ -238,17 +237,18 @@ fota_find_product(fota_req_t *req, fota_str_t name, uint32_t *id)
 
 
 int
+fota_find_product(fota_req_t *req, fota_str_t name, uint32_t *id)
+{
+    return fota_find_name(req, "product", "SELECT id FROM product"
+                          " WHERE tenant_id = ? AND name = ?", name, id);
+}
+
+
+int
 fota_find_group(fota_req_t *req, fota_str_t name, uint32_t *id)
 {
-    int       rc;
-    uint64_t  v;
-
-    rc = fota_find(req, "group", "SELECT id FROM device_group"
-                   " WHERE tenant_id = ? AND name = ?", name,
-                   FOTA_NAME_MAX, &v);
-    *id = (uint32_t) v;
-
-    return rc;
+    return fota_find_name(req, "group", "SELECT id FROM device_group"
+                          " WHERE tenant_id = ? AND name = ?", name, id);
 }
 
 
@@ -284,6 +284,19 @@ fota_find_node(fota_req_t *req, fota_str_t name, uint32_t *id)
 
 
 int
+fota_check_node_group(fota_req_t *req, uint64_t id, const char *kind)
+{
+    int   rc;
+    bool  there;
+
+    rc = fota_db_exists(req->db, &there, "SELECT 1 FROM node_group"
+                        " WHERE id = ? AND id > 0", "u", id);
+
+    return rc == FOTA_OK && !there ? fota_unknown(req, kind) : rc;
+}
+
+
+int
 fota_find_firmware(fota_req_t *req, uint32_t product, fota_str_t kind,
     fota_str_t version, uint32_t *id)
 {
@@ -297,6 +310,27 @@ fota_find_firmware(fota_req_t *req, uint32_t product, fota_str_t kind,
     *id = (uint32_t) v;
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, "firmware") : rc;
+}
+
+
+size_t
+fota_word_span(fota_str_t s, const char *more)
+{
+    size_t   i;
+    uint8_t  c;
+
+    for (i = 0; i < s.len; i++) {
+        c = s.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9')
+              || memchr(more, c, strlen(more)) != NULL))
+        {
+            break;
+        }
+    }
+
+    return i;
 }
 
 

@@ -62,6 +62,8 @@ int fota_find_product(fota_req_t *req, fota_str_t name, uint32_t *id);
 int fota_find_group(fota_req_t *req, fota_str_t name, uint32_t *id);
 int fota_find_device(fota_req_t *req, fota_str_t ext_id, uint64_t *id);
 int fota_find_node(fota_req_t *req, fota_str_t name, uint32_t *id);
+/* Is there this node group?  0 is none. */
+int fota_check_node_group(fota_req_t *req, uint64_t id, const char *kind);
 int fota_find_firmware(fota_req_t *req, uint32_t product, fota_str_t kind,
     fota_str_t version, uint32_t *id);
 
@@ -80,6 +82,9 @@ int fota_lock(fota_req_t *req, const char *sql, uint64_t tenant,
     "SELECT id FROM device_group WHERE tenant_id = ? AND name = ? FOR UPDATE"
 #define FOTA_LOCK_DEVICE                                                      \
     "SELECT id FROM device WHERE tenant_id = ? AND ext_id = ? FOR UPDATE"
+
+/* Bytes in front that are ASCII letters, digits, or in more. */
+size_t fota_word_span(fota_str_t s, const char *more);
 
 /* A 400 problem; max in bytes; the status FOTA_NOTFOUND. */
 int fota_too_long(fota_req_t *req, const char *field, fota_str_t name,

@@ -29,14 +29,9 @@ fota_case_record(fota_explain_case_t *c, fota_table_e table,
     int           rc;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(c->req->db, &rows, "SELECT value_bytes"
+    rc = fota_db_first(c->req->db, &rows, "SELECT value_bytes"
                        " FROM policy_state WHERE tbl = ? AND key_bytes = ?",
                        "us", fota_u64(table), fota_slice(key, len));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         *value = fota_sql_dup(c->mem, rows, 0);
@@ -62,18 +57,13 @@ fota_case_row(fota_explain_case_t *c)
     fota_rows_t      *rows;
     fota_location_t  *l;
 
-    rc = fota_db_query(c->req->db, &rows, "SELECT d.id, p.name, d.version,"
+    rc = fota_db_first(c->req->db, &rows, "SELECT d.id, p.name, d.version,"
                        " d.country, d.continent, d.region_code, d.region,"
                        " d.city, d.tz, d.asn, d.country_id, d.region_id,"
                        " d.city_id FROM device d JOIN product p"
                        " ON p.tenant_id = d.tenant_id AND p.id = d.product_id"
                        " WHERE d.tenant_id = ? AND d.ext_id = ?", "us",
                        fota_u64(c->req->tenant_id), c->facts.id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
     id = 0;
 
     if (rc == FOTA_OK) {
@@ -82,24 +72,12 @@ fota_case_row(fota_explain_case_t *c)
         c->product_name = fota_sql_dup(c->mem, rows, 1);
         c->facts.version = fota_sql_dup(c->mem, rows, 2);
 
-        (void) snprintf(l->country, sizeof(l->country), "%.*s",
-                        (int) fota_db_str(rows, 3).len,
-                        (const char *) fota_db_str(rows, 3).data);
-        (void) snprintf(l->continent, sizeof(l->continent), "%.*s",
-                        (int) fota_db_str(rows, 4).len,
-                        (const char *) fota_db_str(rows, 4).data);
-        (void) snprintf(l->region_code, sizeof(l->region_code), "%.*s",
-                        (int) fota_db_str(rows, 5).len,
-                        (const char *) fota_db_str(rows, 5).data);
-        (void) snprintf(l->region, sizeof(l->region), "%.*s",
-                        (int) fota_db_str(rows, 6).len,
-                        (const char *) fota_db_str(rows, 6).data);
-        (void) snprintf(l->city, sizeof(l->city), "%.*s",
-                        (int) fota_db_str(rows, 7).len,
-                        (const char *) fota_db_str(rows, 7).data);
-        (void) snprintf(l->tz, sizeof(l->tz), "%.*s",
-                        (int) fota_db_str(rows, 8).len,
-                        (const char *) fota_db_str(rows, 8).data);
+        fota_db_chars(rows, 3, l->country, sizeof(l->country));
+        fota_db_chars(rows, 4, l->continent, sizeof(l->continent));
+        fota_db_chars(rows, 5, l->region_code, sizeof(l->region_code));
+        fota_db_chars(rows, 6, l->region, sizeof(l->region));
+        fota_db_chars(rows, 7, l->city, sizeof(l->city));
+        fota_db_chars(rows, 8, l->tz, sizeof(l->tz));
         l->asn = (uint32_t) fota_db_u64(rows, 9);
         l->country_id = (uint32_t) fota_db_u64(rows, 10);
         l->region_id = (uint32_t) fota_db_u64(rows, 11);

@@ -60,16 +60,11 @@ fota_feed_read(fota_db_t *db, fota_feed_t *feed, bool lock)
 
     memset(feed, 0, sizeof(fota_feed_t));
 
-    rc = fota_db_query(db, &rows, lock
+    rc = fota_db_first(db, &rows, lock
                        ? "SELECT epoch, seq, floor, chain FROM feed"
                          " WHERE id = 1 FOR UPDATE"
                        : "SELECT epoch, seq, floor, chain FROM feed"
                          " WHERE id = 1", "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         feed->epoch = fota_db_u64(rows, 0);

@@ -130,14 +130,11 @@ void fota_res_header(fota_req_t *req, const char *name, const char *value);
 int fota_res_problem(fota_req_t *req, unsigned status, const char *code,
     const char *field, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* The same for whoever must return a status: FOTA_INVALID. */
-int fota_res_refuse(fota_req_t *req, unsigned status, const char *code,
-    const char *field, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-/* With status 400, for whoever says whether all is well: false. */
-bool fota_res_bad(fota_req_t *req, const char *code, const char *field,
-    const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+
+/* The same for whoever returns a status, and, with 400, for a check. */
+#define fota_res_refuse(...)    (fota_res_problem(__VA_ARGS__), FOTA_INVALID)
+#define fota_res_bad(req, ...)                                               \
+    (fota_res_problem(req, 400, __VA_ARGS__), false)
 
 /*
  * Members of a JSON body with limits.  Each answers 400 naming the field and

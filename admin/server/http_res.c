@@ -15,8 +15,6 @@
 
 static int fota_res_take(fota_req_t *req, unsigned status, const char *type,
     char *data, size_t len);
-static int fota_res_problem_va(fota_req_t *req, unsigned status,
-    const char *code, const char *field, const char *fmt, va_list ap);
 
 
 const char *
@@ -207,14 +205,17 @@ fota_res_header(fota_req_t *req, const char *name, const char *value)
 }
 
 
-static int
-fota_res_problem_va(fota_req_t *req, unsigned status, const char *code,
-    const char *field, const char *fmt, va_list ap)
+int
+fota_res_problem(fota_req_t *req, unsigned status, const char *code,
+    const char *field, const char *fmt, ...)
 {
-    char     detail[512], *text;
-    json_t  *json;
+    char      detail[512], *text;
+    json_t   *json;
+    va_list   ap;
 
+    va_start(ap, fmt);
     vsnprintf(detail, sizeof(detail), fmt, ap);
+    va_end(ap);
 
     json = json_object();
     json_object_set_new(json, "type", json_string("about:blank"));
@@ -238,47 +239,4 @@ fota_res_problem_va(fota_req_t *req, unsigned status, const char *code,
 
     return fota_res_take(req, status, "application/problem+json", text,
                          strlen(text));
-}
-
-
-int
-fota_res_problem(fota_req_t *req, unsigned status, const char *code,
-    const char *field, const char *fmt, ...)
-{
-    int      rc;
-    va_list  ap;
-
-    va_start(ap, fmt);
-    rc = fota_res_problem_va(req, status, code, field, fmt, ap);
-    va_end(ap);
-
-    return rc;
-}
-
-
-int
-fota_res_refuse(fota_req_t *req, unsigned status, const char *code,
-    const char *field, const char *fmt, ...)
-{
-    va_list  ap;
-
-    va_start(ap, fmt);
-    (void) fota_res_problem_va(req, status, code, field, fmt, ap);
-    va_end(ap);
-
-    return FOTA_INVALID;
-}
-
-
-bool
-fota_res_bad(fota_req_t *req, const char *code, const char *field,
-    const char *fmt, ...)
-{
-    va_list  ap;
-
-    va_start(ap, fmt);
-    (void) fota_res_problem_va(req, 400, code, field, fmt, ap);
-    va_end(ap);
-
-    return false;
 }

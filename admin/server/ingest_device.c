@@ -166,15 +166,10 @@ fota_ingest_products(fota_ingest_t *in)
             p->tenant = d->tenant;
             p->name = d->product;
 
-            rc = fota_db_query(in->db, &rows, "SELECT id, auto_register"
+            rc = fota_db_first(in->db, &rows, "SELECT id, auto_register"
                                " FROM product WHERE tenant_id = ?"
                                " AND name = ?", "us", (uint64_t) d->tenant,
                                d->product);
-            if (rc != FOTA_OK) {
-                return rc;
-            }
-
-            rc = fota_db_row(rows);
 
             if (rc == FOTA_OK) {
                 p->id = (uint32_t) fota_db_u64(rows, 0);

@@ -77,21 +77,16 @@ fota_ingest_target(fota_ingest_t *in, fota_ingest_rollout_t *o,
     fota_rows_t  *rows;
 
     rc = (target != 0)
-         ? fota_db_query(in->db, &rows, "SELECT version FROM firmware"
+         ? fota_db_first(in->db, &rows, "SELECT version FROM firmware"
                          " WHERE tenant_id = ? AND id = ?", "uu",
                          (uint64_t) o->tenant, (uint64_t) target)
-         : fota_db_query(in->db, &rows, "SELECT version FROM firmware"
+         : fota_db_first(in->db, &rows, "SELECT version FROM firmware"
                          " WHERE tenant_id = ? AND product_id = ?"
                          " AND kind = ? AND withdrawn = 0"
                          " ORDER BY COALESCE(release_order, 0) DESC,"
                          " version_key DESC LIMIT 1", "uus",
                          (uint64_t) o->tenant, (uint64_t) o->product,
                          o->kind);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         o->target = fota_sql_dup(in->mem, rows, 0);
@@ -111,14 +106,9 @@ fota_ingest_rollout_load(fota_ingest_t *in, fota_ingest_rollout_t *o,
     uint32_t      target;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(in->db, &rows, "SELECT tenant_id, product_id, kind,"
+    rc = fota_db_first(in->db, &rows, "SELECT tenant_id, product_id, kind,"
                        " stage, target_id FROM rollout WHERE id = ?", "u",
                        (uint64_t) id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
     target = 0;
 
     if (rc == FOTA_OK) {

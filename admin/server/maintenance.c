@@ -136,22 +136,16 @@ fota_maint_drop(fota_db_t *db, int64_t before)
     int           rc;
     char          sql[128], name[80];
     uint64_t      limit;
-    fota_str_t    s;
     fota_rows_t  *rows;
 
     for ( ;; ) {
-        rc = fota_db_query(db, &rows, "SELECT PARTITION_NAME,"
+        rc = fota_db_first(db, &rows, "SELECT PARTITION_NAME,"
                            " PARTITION_DESCRIPTION"
                            " FROM information_schema.PARTITIONS"
                            " WHERE TABLE_SCHEMA = DATABASE()"
                            " AND TABLE_NAME = 'report_event'"
                            " ORDER BY PARTITION_ORDINAL_POSITION LIMIT 1",
                            "");
-        if (rc != FOTA_OK) {
-            return rc;
-        }
-
-        rc = fota_db_row(rows);
         name[0] = '\0';
 
         if (rc == FOTA_OK
@@ -159,9 +153,7 @@ fota_maint_drop(fota_db_t *db, int64_t before)
                == FOTA_OK
             && (int64_t) limit <= before)
         {
-            s = fota_db_str(rows, 0);
-            (void) snprintf(name, sizeof(name), "%.*s", (int) s.len,
-                            (const char *) s.data);
+            fota_db_chars(rows, 0, name, sizeof(name));
         }
 
         fota_db_rows_end(rows);

@@ -177,12 +177,7 @@ fota_render_key_of(fota_render_t *r, fota_table_e table, uint32_t tenant,
         return FOTA_INVALID;
     }
 
-    rc = fota_db_query(r->db, &rows, sql, "u", id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
+    rc = fota_db_first(r->db, &rows, sql, "u", id);
 
     if (rc == FOTA_OK) {
         s = fota_db_str(rows, 0);

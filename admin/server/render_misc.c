@@ -38,14 +38,9 @@ fota_wrap_key(fota_render_t *r, uint32_t scope, uint8_t key[32])
     char          label[64];
     fota_rows_t  *rows;
 
-    rc = fota_db_query(r->db, &rows,
+    rc = fota_db_first(r->db, &rows,
                        "SELECT wrap_key FROM node_group WHERE id = ?", "u",
                        (uint64_t) scope);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         (void) snprintf(label, sizeof(label), "node_group/%u",
@@ -86,14 +81,9 @@ fota_render_key_old(fota_render_t *r, fota_str_t key, const fota_key_t *v,
     fota_key_t    old;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(r->db, &rows, "SELECT value_bytes FROM policy_state"
+    rc = fota_db_first(r->db, &rows, "SELECT value_bytes FROM policy_state"
                        " WHERE tbl = ? AND key_bytes = ?", "us",
                        (uint64_t) FOTA_T_KEY, key);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
     same = false;
 
     if (rc == FOTA_OK
@@ -140,14 +130,9 @@ fota_render_key(fota_render_t *r, fota_str_t key, fota_buf_t *out)
 
     memset(&v, 0, sizeof(fota_key_t));
 
-    rc = fota_db_query(r->db, &rows, "SELECT state, created FROM secret_key"
+    rc = fota_db_first(r->db, &rows, "SELECT state, created FROM secret_key"
                        " WHERE kind = ? AND scope = ? AND kid = ?", "uuu",
                        (uint64_t) kind, (uint64_t) scope, (uint64_t) kid);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         v.state = (uint8_t) fota_db_u64(rows, 0);
@@ -206,14 +191,9 @@ fota_render_deny(fota_render_t *r, fota_str_t key, fota_buf_t *out)
 
     memset(&v, 0, sizeof(fota_deny_t));
 
-    rc = fota_db_query(r->db, &rows, "SELECT not_before_s, cut FROM deny"
+    rc = fota_db_first(r->db, &rows, "SELECT not_before_s, cut FROM deny"
                        " WHERE kind = ? AND id = ?", "us",
                        (uint64_t) key.data[0], fota_slice(key.data + 1, 8));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         v.not_before = (uint32_t) fota_db_u64(rows, 0);
@@ -347,13 +327,8 @@ fota_render_geoprefix(fota_render_t *r, fota_str_t key, fota_buf_t *out)
 
     fota_prefix_text(key.data, key.data[16], text, sizeof(text));
 
-    rc = fota_db_query(r->db, &rows, "SELECT location, node_group"
+    rc = fota_db_first(r->db, &rows, "SELECT location, node_group"
                        " FROM geoprefix WHERE prefix = ?", "z", text);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         json = fota_sql_dup(r->mem, rows, 0);

@@ -140,18 +140,13 @@ fota_render_node(fota_render_t *r, uint32_t id, fota_buf_t *out)
 
     memset(&v, 0, sizeof(fota_node_t));
 
-    rc = fota_db_query(r->db, &rows, "SELECT n.group_id, n.state, n.families,"
+    rc = fota_db_first(r->db, &rows, "SELECT n.group_id, n.state, n.families,"
                        " n.scope, n.weight, n.cap_mbps, n.lat, n.lon,"
                        " n.country, n.continent, n.name, n.site, n.url,"
                        " n.asns, n.tenants, n.excluded, s.load_pct,"
                        " s.health_pct, s.seen FROM node n"
                        " LEFT JOIN node_status s ON s.node_id = n.id"
                        " WHERE n.id = ?", "u", (uint64_t) id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         v.id = id;

@@ -455,15 +455,10 @@ fota_render_product(fota_render_t *r, uint32_t tenant, fota_str_t name,
 
     memset(&p, 0, sizeof(fota_product_t));
 
-    rc = fota_db_query(r->db, &rows, "SELECT id, brake, poll_s, retry_min_s,"
+    rc = fota_db_first(r->db, &rows, "SELECT id, brake, poll_s, retry_min_s,"
                        " retry_max_s, retry_count, name, install_window,"
                        " test_group FROM product WHERE tenant_id = ?"
                        " AND name = ?", "us", (uint64_t) tenant, name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
     test_group = 0;
 
     if (rc == FOTA_OK) {

@@ -27,13 +27,8 @@ fota_render_global(fota_render_t *r, fota_buf_t *out)
 
     memset(&t, 0, sizeof(fota_tenant_t));
 
-    rc = fota_db_query(r->db, &rows,
+    rc = fota_db_first(r->db, &rows,
                        "SELECT value FROM setting WHERE name = 'brake'", "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK
         && fota_str_u64(fota_db_str(rows, 0), FOTA_BRAKE_CUT, &brake)
@@ -156,14 +151,9 @@ fota_render_tenant(fota_render_t *r, fota_str_t name, fota_buf_t *out)
 
     memset(&t, 0, sizeof(fota_tenant_t));
 
-    rc = fota_db_query(r->db, &rows, "SELECT id, auth, brake, token_flags,"
+    rc = fota_db_first(r->db, &rows, "SELECT id, auth, brake, token_flags,"
                        " ip4_plen, ip6_plen, signer_pub FROM tenant"
                        " WHERE name = ?", "s", name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         t.id = (uint32_t) fota_db_u64(rows, 0);

@@ -178,7 +178,7 @@ fota_progress_buckets(const int64_t *buckets)
 static json_t *
 fota_progress_errors(fota_req_t *req, uint32_t id)
 {
-    json_t       *list, *v;
+    json_t       *list;
     fota_rows_t  *rows;
 
     list = json_array();
@@ -194,10 +194,9 @@ fota_progress_errors(fota_req_t *req, uint32_t id)
     }
 
     while (fota_db_row(rows) == FOTA_OK) {
-        v = json_object();
-        json_object_set_new(v, "code", fota_cell(rows, 0));
-        json_object_set_new(v, "devices", fota_cell_int(rows, 1));
-        json_array_append_new(list, v);
+        json_array_append_new(list, json_pack("{s:o, s:o}", "code",
+                                              fota_cell(rows, 0), "devices",
+                                              fota_cell_int(rows, 1)));
     }
 
     fota_db_rows_end(rows);

@@ -97,13 +97,8 @@ fota_rollout_row_get(fota_db_t *db, fota_mem_t *mem, uint32_t tenant,
                     " WHERE tenant_id = ? AND id = ?%s",
                     fota_rollout_columns, lock ? " FOR UPDATE" : "");
 
-    rc = fota_db_query(db, &rows, sql, "uu", (uint64_t) tenant,
+    rc = fota_db_first(db, &rows, sql, "uu", (uint64_t) tenant,
                        (uint64_t) id);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         rc = fota_rollout_row_read(mem, rows, row);

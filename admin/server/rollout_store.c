@@ -46,18 +46,13 @@ fota_rollout_names(fota_req_t *req, fota_rollout_form_t *form)
     int           rc;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(req->db, &rows, "SELECT p.name, f.version"
+    rc = fota_db_first(req->db, &rows, "SELECT p.name, f.version"
                        " FROM product p LEFT JOIN firmware f"
                        " ON f.tenant_id = p.tenant_id AND f.id = ?"
                        " WHERE p.tenant_id = ? AND p.id = ?", "uuu",
                        fota_u64(form->row.target),
                        fota_u64(form->row.tenant),
                        fota_u64(form->row.product));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         form->product = fota_sql_dup(&req->arena.mem, rows, 0);

@@ -96,6 +96,30 @@ fota_secret_open(const fota_server_t *server, const char *label,
 }
 
 
+int
+fota_credential_new(const char *prefix, char text[FOTA_CREDENTIAL_MAX],
+    uint8_t sha256[32])
+{
+    int      rc;
+    size_t   n;
+    uint8_t  secret[32];
+
+    rc = fota_random(secret, sizeof(secret));
+    if (rc != FOTA_OK) {
+        return rc;
+    }
+
+    n = strlen(prefix);
+    memcpy(text, prefix, n);
+    n += fota_base64url_encode(text + n, secret, sizeof(secret));
+    text[n] = '\0';
+
+    fota_cleanse(secret, sizeof(secret));
+
+    return fota_sha256(sha256, text, n);
+}
+
+
 static void
 fota_secret_label(char *label, unsigned kind, uint32_t scope, uint16_t kid)
 {
@@ -115,17 +139,12 @@ fota_secret_load(const fota_server_t *server, fota_db_t *db, unsigned kind,
     fota_str_t    pub;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(db, &rows,
+    rc = fota_db_first(db, &rows,
              "SELECT kid, secret, public_key FROM secret_key"
              " WHERE kind = ? AND scope = ? AND (kid = ? OR (? = 0"
              " AND state = ?)) ORDER BY kid DESC LIMIT 1", "uuuuu",
              (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
              (uint64_t) kid, (uint64_t) FOTA_KEY_CURRENT);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         found = (uint16_t) fota_db_u64(rows, 0);
@@ -169,22 +188,12 @@ fota_secret_store(const fota_server_t *server, fota_db_t *db, unsigned kind,
         return rc;
     }
 
-    if (pub == NULL) {
-        rc = fota_db_exec(db,
-                 "INSERT INTO secret_key (kind, scope, kid, state, secret,"
-                 " created) VALUES (?, ?, ?, ?, ?, ?)", "uuuusi",
-                 (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
-                 (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
-                 fota_now_ms());
-    } else {
-        rc = fota_db_exec(db,
-                 "INSERT INTO secret_key (kind, scope, kid, state, secret,"
-                 " public_key, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                 "uuuussi", (uint64_t) kind, (uint64_t) scope,
-                 (uint64_t) kid, (uint64_t) state,
-                 fota_slice(sealed, sizeof(sealed)), fota_slice(pub, 32),
-                 fota_now_ms());
-    }
+    rc = fota_db_exec(db,
+             "INSERT INTO secret_key (kind, scope, kid, state, secret,"
+             " public_key, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+             "uuuusSi", (uint64_t) kind, (uint64_t) scope, (uint64_t) kid,
+             (uint64_t) state, fota_slice(sealed, sizeof(sealed)),
+             fota_slice(pub, 32), fota_now_ms());
 
     /* Somebody took the number meanwhile: the next one is free. */
 

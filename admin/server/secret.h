@@ -21,6 +21,8 @@
 #define FOTA_SECRET_LEN     32
 #define FOTA_SECRET_SEALED  (FOTA_SECRET_LEN + FOTA_SEAL_OVERHEAD)
 
+#define FOTA_CREDENTIAL_MAX  64
+
 /* Kind of the sync signing key in secret_key, beside fota_key_kind_e. */
 #define FOTA_SECRET_SYNC    100
 
@@ -37,6 +39,13 @@ int fota_secret_seal(const fota_server_t *server, const char *label,
 /* FOTA_OK, FOTA_FORGED (another master key, another row), FOTA_INVALID. */
 int fota_secret_open(const fota_server_t *server, const char *label,
     fota_str_t sealed, uint8_t plain[FOTA_SECRET_LEN]);
+
+/*
+ * A new credential: prefix and 43 characters of base64url, NUL-terminated,
+ * and its SHA-256, which is all that is kept.
+ */
+int fota_credential_new(const char *prefix,
+    char text[FOTA_CREDENTIAL_MAX], uint8_t sha256[32]);
 
 /*
  * A row of secret_key.  public_key may be NULL; FOTA_NOTFOUND without the

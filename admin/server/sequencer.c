@@ -71,13 +71,8 @@ fota_sequencer_changed(fota_sequencer_t *q, const char *name,
     int           rc;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(q->db, &rows,
+    rc = fota_db_first(q->db, &rows,
                        "SELECT value FROM setting WHERE name = ?", "z", name);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     *changed = !(rc == FOTA_OK && fota_str_eq(fota_db_str(rows, 0), value));
 

@@ -65,26 +65,18 @@ fota_snapshot_latest(fota_db_t *db, fota_snapshot_info_t *info)
 {
     int                  rc, n;
     char                 text[256];
-    fota_str_t           s;
     fota_rows_t         *rows;
     long long            made;
     unsigned long long   epoch, seq, entries;
 
     memset(info, 0, sizeof(fota_snapshot_info_t));
 
-    rc = fota_db_query(db, &rows,
+    rc = fota_db_first(db, &rows,
                        "SELECT value FROM setting WHERE name = 'snapshot'",
                        "");
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
-        s = fota_db_str(rows, 0);
-        (void) snprintf(text, sizeof(text), "%.*s", (int) s.len,
-                        (const char *) s.data);
+        fota_db_chars(rows, 0, text, sizeof(text));
 
         n = sscanf(text, "%32[0-9a-f] %16llx %llu %llu %lld", info->id,
                    &epoch, &seq, &entries, &made);

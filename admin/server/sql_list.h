@@ -39,26 +39,14 @@ int fota_sql_rows(fota_db_t *db, const char *head, const char *row,
 static inline fota_db_arg_t
 fota_arg_i(int64_t v)
 {
-    fota_db_arg_t  a;
-
-    memset(&a, 0, sizeof(a));
-    a.type = 'i';
-    a.i = v;
-
-    return a;
+    return (fota_db_arg_t) { .type = 'i', .i = v };
 }
 
 
 static inline fota_db_arg_t
 fota_arg_u(uint64_t v)
 {
-    fota_db_arg_t  a;
-
-    memset(&a, 0, sizeof(a));
-    a.type = 'u';
-    a.u = v;
-
-    return a;
+    return (fota_db_arg_t) { .type = 'u', .u = v };
 }
 
 
@@ -66,13 +54,7 @@ fota_arg_u(uint64_t v)
 static inline fota_db_arg_t
 fota_arg_s(fota_str_t v)
 {
-    fota_db_arg_t  a;
-
-    memset(&a, 0, sizeof(a));
-    a.type = (v.data == NULL) ? '0' : 's';
-    a.s = v;
-
-    return a;
+    return (fota_db_arg_t) { .type = v.data == NULL ? '0' : 's', .s = v };
 }
 
 

@@ -198,14 +198,9 @@ fota_heartbeat_tell(fota_req_t *req, unsigned load, int64_t now)
 
     n = fota_key_u32(key, req->node_id);
 
-    rc = fota_db_query(req->db, &rows, "SELECT value_bytes FROM policy_state"
+    rc = fota_db_first(req->db, &rows, "SELECT value_bytes FROM policy_state"
                        " WHERE tbl = ? AND key_bytes = ?", "us",
                        (uint64_t) FOTA_T_NODE, fota_slice(key, n));
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
     tell = true;
 
     if (rc == FOTA_OK
@@ -290,37 +285,29 @@ fota_sync_heartbeat(fota_req_t *req)
 int
 fota_sync_artifact(fota_req_t *req)
 {
-    int           rc;
-    char          path[4096], text[128];
-    uint8_t       sha256[32];
-    fota_str_t    hex;
-    fota_rows_t  *rows;
+    int         rc;
+    bool        there;
+    char        path[4096], text[128];
+    uint8_t     sha256[32];
+    fota_str_t  hex;
 
+    there = false;
     hex = fota_req_param(req, "sha256");
 
     rc = fota_hex_decode(sha256, sizeof(sha256), hex);
 
     if (rc == FOTA_OK) {
-        rc = fota_db_query(req->db, &rows, "SELECT 1 FROM artifact"
-                           " WHERE sha256 = ? LIMIT 1", "s",
-                           fota_slice(sha256, sizeof(sha256)));
+        rc = fota_db_exists(req->db, &there, "SELECT 1 FROM artifact"
+                            " WHERE sha256 = ? LIMIT 1", "s",
+                            fota_slice(sha256, sizeof(sha256)));
         if (rc != FOTA_OK) {
             return rc;
         }
 
-        rc = fota_db_row(rows);
-        fota_db_rows_end(rows);
-
-        if (rc != FOTA_OK && rc != FOTA_NOTFOUND) {
-            return rc;
-        }
-    }
-
-    if (rc == FOTA_OK) {
         fota_object_path(req->server, sha256, path);
     }
 
-    if (rc != FOTA_OK || access(path, R_OK) != 0) {
+    if (rc != FOTA_OK || !there || access(path, R_OK) != 0) {
         return fota_res_problem(req, 404, "no_artifact", "sha256",
                                 "there is no such artifact");
     }

@@ -34,14 +34,9 @@ fota_reports_before(fota_req_t *req, fota_str_t key)
     int           rc;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(req->db, &rows, "SELECT answer FROM ingest_batch"
+    rc = fota_db_first(req->db, &rows, "SELECT answer FROM ingest_batch"
                        " WHERE node_id = ? AND idem_key = ?", "us",
                        (uint64_t) req->node_id, key);
-    if (rc != FOTA_OK) {
-        return rc;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         rc = fota_res_bytes(req, 200, "application/json",

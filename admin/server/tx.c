@@ -220,13 +220,8 @@ fota_audit_put(fota_db_t *db, fota_audit_row_t *row, json_t *before,
     row->after = fota_audit_text(after);
     row->ts = fota_now_ms();
 
-    rc = fota_db_query(db, &rows, "SELECT chain FROM audit_head WHERE id = 1"
+    rc = fota_db_first(db, &rows, "SELECT chain FROM audit_head WHERE id = 1"
                        " FOR UPDATE", "");
-    if (rc != FOTA_OK) {
-        goto done;
-    }
-
-    rc = fota_db_row(rows);
 
     if (rc == FOTA_OK) {
         s = fota_db_str(rows, 0);
