@@ -15,7 +15,9 @@
 #define FOTA_FIELD_FILE_MAX  (16 * 1024 * 1024)
 
 
-char
+/* Parts of "name:type"; name holds len bytes.  Type 's' when none is given. */
+
+static char
 fota_cli_field_split(const char *field, char *name, size_t len)
 {
     const char  *colon;
@@ -205,7 +207,12 @@ fota_field_file(const char *path, char *err, size_t errlen)
 }
 
 
-json_t *
+/*
+ * A value of one of the types of fota_cli_option_t, but 'l', 'S' and 'm',
+ * which fota_cli_field_set() collects.  NULL with text in err.
+ */
+
+static json_t *
 fota_cli_field_value(char type, const char *value, int64_t now_ms, char *err,
     size_t errlen)
 {

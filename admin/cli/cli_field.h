@@ -23,16 +23,6 @@
  */
 json_t *fota_cli_field_stage(const char *value, char *err, size_t errlen);
 
-/* Parts of "name:type"; name holds len bytes.  Type 's' when none is given. */
-char fota_cli_field_split(const char *field, char *name, size_t len);
-
-/*
- * A value of one of the types of fota_cli_option_t, but 'l', 'S' and 'm',
- * which fota_cli_field_set() collects.  NULL with text in err.
- */
-json_t *fota_cli_field_value(char type, const char *value, int64_t now_ms,
-    char *err, size_t errlen);
-
 /*
  * Sets the member that field names, "a.b" inside another object; 'l' and 'm'
  * add to what is there.  FOTA_OK, FOTA_INVALID with text in err.

@@ -112,7 +112,9 @@ fota_cli_file_name(const char *path)
 }
 
 
-const char *
+/* "xdelta3" of a name that ends so, "raw" of others. */
+
+static const char *
 fota_cli_file_format(const char *path, bool delta)
 {
     const char  *dot = strrchr(path, '.');

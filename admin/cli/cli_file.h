@@ -41,9 +41,6 @@ int fota_cli_file_manifest(fota_cli_t *cli, const fota_cli_file_t *f,
     { "--format", "WORD", "raw, xdelta3 (default of *.xdelta), swu...",      \
       NULL }
 
-/* "xdelta3" of a name that ends so, "raw" of others. */
-const char *fota_cli_file_format(const char *path, bool delta);
-
 /* The secret key in a file of 64 hex digits; 0, or 1 with a message. */
 int fota_cli_file_secret(const char *path, uint8_t sec[32]);
 

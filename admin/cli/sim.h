@@ -117,14 +117,6 @@ int fota_sim_verify(fota_sim_t *sim, const fota_sim_offer_t *offer,
 int fota_sim_apply(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *path, char *err, size_t errlen);
 
-/*
- * Tells the edge until it is acknowledged (202), at most a minute.  code and
- * text may be NULL.
- */
-int fota_sim_report(fota_sim_t *sim, const fota_sim_offer_t *offer,
-    const char *state, unsigned progress, const char *code,
-    const char *text);
-
 /* The whole life of one device; 0, or 1 with a message on stderr. */
 int fota_sim_run(const fota_sim_conf_t *conf, json_t *summary);
 

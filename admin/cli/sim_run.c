@@ -48,7 +48,12 @@ fota_sim_pause(uint32_t seconds)
 }
 
 
-int
+/*
+ * Tells the edge until it is acknowledged (202), at most a minute.  code and
+ * text may be NULL.
+ */
+
+static int
 fota_sim_report(fota_sim_t *sim, const fota_sim_offer_t *offer,
     const char *state, unsigned progress, const char *code, const char *text)
 {

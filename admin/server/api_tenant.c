@@ -130,7 +130,9 @@ fota_tenant_lists(fota_req_t *req, uint64_t id, json_t *v)
 }
 
 
-int
+/* As the API shows it, without secrets. */
+
+static int
 fota_tenant_get(fota_req_t *req, uint64_t id, json_t **out)
 {
     int           rc;

@@ -17,7 +17,4 @@ int fota_tenant_param(fota_req_t *req, uint32_t *id, fota_str_t *name);
 /* The same, held until the end of the transaction that changes it. */
 int fota_tenant_hold(fota_req_t *req, uint32_t *id, fota_str_t *name);
 
-/* As the API shows it, without secrets. */
-int fota_tenant_get(fota_req_t *req, uint64_t id, json_t **out);
-
 #endif /* FOTA_ADMIN_API_TENANT_H */

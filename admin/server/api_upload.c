@@ -273,28 +273,24 @@ fota_upload_row(fota_req_t *req, fota_db_t *db, fota_upload_t *up,
     fota_str_t    s;
     fota_rows_t  *rows;
 
-    rc = fota_db_query(db, &rows, "SELECT size, received, state, hash_state"
+    rc = fota_db_first(db, &rows, "SELECT size, received, state, hash_state"
              " FROM upload WHERE tenant_id = ? AND id = ?", "us",
              fota_u64(req->tenant_id), up->id);
 
     if (rc == FOTA_OK) {
-        rc = fota_db_row(rows);
+        up->size = fota_db_u64(rows, 0);
+        up->saved = fota_db_u64(rows, 1);
+        s = fota_db_str(rows, 2);
+        *hash = fota_strdup(&req->arena.mem, fota_db_str(rows, 3));
 
-        if (rc == FOTA_OK) {
-            up->size = fota_db_u64(rows, 0);
-            up->saved = fota_db_u64(rows, 1);
-            s = fota_db_str(rows, 2);
-            *hash = fota_strdup(&req->arena.mem, fota_db_str(rows, 3));
-
-            if (!fota_str_eq(s, fota_cstr("open"))) {
-                (void) fota_res_problem(req, 409, "upload_closed", NULL,
-                                        "the upload is %.*s", (int) s.len,
-                                        s.data);
-            }
+        if (!fota_str_eq(s, fota_cstr("open"))) {
+            (void) fota_res_problem(req, 409, "upload_closed", NULL,
+                                    "the upload is %.*s", (int) s.len,
+                                    s.data);
         }
-
-        fota_db_rows_end(rows);
     }
+
+    fota_db_rows_end(rows);
 
     return rc == FOTA_NOTFOUND ? fota_unknown(req, "upload") : rc;
 }

@@ -33,7 +33,9 @@ static int fota_brake_deny_each(fota_req_t *req, unsigned kind,
 static const char *const  fota_brakes[] = { "none", "offers", "cut" };
 
 
-int
+/* Revocation of a rollout's or tenant's tokens up to now. */
+
+static int
 fota_deny_now(fota_db_t *db, unsigned kind, uint64_t id, bool cut)
 {
     int      rc, i;

@@ -178,7 +178,7 @@ fota_exists(fota_req_t *req, const char *kind, const char *field)
 }
 
 
-int
+static int
 fota_too_long(fota_req_t *req, const char *field, fota_str_t name,
     size_t max)
 {

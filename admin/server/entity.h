@@ -86,9 +86,6 @@ int fota_lock(fota_req_t *req, const char *sql, uint64_t tenant,
 /* Bytes in front that are ASCII letters, digits, or in more. */
 size_t fota_word_span(fota_str_t s, const char *more);
 
-/* A 400 problem; max in bytes; the status FOTA_NOTFOUND. */
-int fota_too_long(fota_req_t *req, const char *field, fota_str_t name,
-    size_t max);
 /* A 404 or 409 problem; the status FOTA_NOTFOUND or FOTA_EXISTS. */
 int fota_unknown(fota_req_t *req, const char *kind);
 int fota_exists(fota_req_t *req, const char *kind, const char *field);

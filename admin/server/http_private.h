@@ -4,8 +4,8 @@
  */
 
 /*
- * Shared by http.c (libmicrohttpd), http_req.c, http_res.c, http_json.c,
- * router.c and auth.c.  Nothing foreign in it.
+ * Shared by http.c (libmicrohttpd), http_run.c, http_req.c, http_res.c,
+ * http_json.c, router.c and auth.c.  Nothing foreign in it.
  */
 
 #ifndef FOTA_ADMIN_HTTP_PRIVATE_H
@@ -92,10 +92,17 @@ int fota_url_decode(fota_mem_t *mem, fota_str_t raw, fota_str_t *out);
  */
 int fota_auth(fota_req_t *req, fota_db_t *db);
 
-const char *fota_http_reason(unsigned status);
 
-/* Frees what an answer owns. */
-void fota_res_free(fota_http_t *h);
+/*
+ * A request from its head over each piece of its body to its answer.  A
+ * status that is set ends it: the rest of the body is not looked at.
+ */
+void fota_http_begin(fota_http_t *h);
+void fota_http_data(fota_http_t *h, const char *data, size_t len);
+void fota_http_finish(fota_http_t *h);
+
+/* Gives back what it held; the answer has been sent, or never will be. */
+void fota_http_end(fota_http_t *h);
 
 /* Query parameters: http.c finds them, http_req.c decodes and passes on. */
 typedef struct {

@@ -17,7 +17,7 @@ static int fota_res_take(fota_req_t *req, unsigned status, const char *type,
     char *data, size_t len);
 
 
-const char *
+static const char *
 fota_http_reason(unsigned status)
 {
     switch (status) {
@@ -42,7 +42,9 @@ fota_http_reason(unsigned status)
 }
 
 
-void
+/* Frees what an answer owns. */
+
+static void
 fota_res_free(fota_http_t *h)
 {
     if (h->done != NULL) {

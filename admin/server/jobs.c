@@ -40,19 +40,10 @@ fota_jobs_pool(fota_server_t *server)
 }
 
 
-void
-fota_job_lock_name(const fota_server_t *server, const char *job,
-    char name[FOTA_JOB_LOCK_MAX])
-{
-    (void) snprintf(name, FOTA_JOB_LOCK_MAX, "fota/%.40s/%.16s",
-                    server->conf.db_name, job);
-}
-
-
 fota_db_t *
 fota_job_own(fota_server_t *server, const char *job)
 {
-    char        name[FOTA_JOB_LOCK_MAX];
+    char        name[64];
     fota_db_t  *db;
 
     db = fota_db_get(fota_jobs_pool(server));
@@ -60,7 +51,10 @@ fota_job_own(fota_server_t *server, const char *job)
         return NULL;
     }
 
-    fota_job_lock_name(server, job, name);
+    /* Locks are named for a whole database server. */
+
+    (void) snprintf(name, sizeof(name), "fota/%.40s/%.16s",
+                    server->conf.db_name, job);
 
     if (fota_db_lock(db, name, 0) != FOTA_OK) {
         fota_db_put(fota_jobs_pool(server), db);
@@ -77,20 +71,6 @@ void
 fota_job_disown(fota_server_t *server, fota_db_t *db)
 {
     fota_db_put(fota_jobs_pool(server), db);
-}
-
-
-bool
-fota_job_owns(fota_server_t *server, fota_db_t *db, const char *job)
-{
-    char      name[FOTA_JOB_LOCK_MAX];
-    uint64_t  own;
-
-    fota_job_lock_name(server, job, name);
-
-    return fota_db_number(db, &own, "SELECT IS_USED_LOCK(?)"
-                          " = CONNECTION_ID()", "z", name) == FOTA_OK
-           && own == 1;
 }
 
 

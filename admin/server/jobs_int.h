@@ -10,8 +10,6 @@
 
 #include "server.h"
 
-#define FOTA_JOB_LOCK_MAX  64           /* bytes of a lock's name, NUL too */
-
 /*
  * Connections of the jobs: their own pool, so that a flood of requests
  * cannot stop the feed.
@@ -25,13 +23,6 @@ fota_db_pool_t *fota_jobs_pool(fota_server_t *server);
 fota_db_t *fota_job_own(fota_server_t *server, const char *job);
 void fota_job_disown(fota_server_t *server, fota_db_t *db);
 
-/* Is the lock still ours?  The server may have closed the connection. */
-bool fota_job_owns(fota_server_t *server, fota_db_t *db, const char *job);
-
-/* "fota/<database>/<job>": locks are named for a whole server. */
-void fota_job_lock_name(const fota_server_t *server, const char *job,
-    char name[FOTA_JOB_LOCK_MAX]);
-
 /* Threads; each returns when feed.h says stop. */
 void *fota_sequencer_thread(void *server);
 void *fota_feed_watch_thread(void *server);
@@ -44,5 +35,9 @@ void *fota_maintenance_thread(void *server);
  * after a restore, a new epoch, or new code.
  */
 int fota_sequencer_all(fota_server_t *server, fota_db_t *db);
+
+/* The same for time zones alone. */
+int fota_sequencer_zones(fota_server_t *server, fota_db_t *db,
+    fota_mem_t *mem);
 
 #endif /* FOTA_ADMIN_JOBS_INT_H */

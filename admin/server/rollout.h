@@ -65,10 +65,6 @@ fota_str_t fota_rollout_object(fota_req_t *req,
 int fota_rollout_set_state(fota_db_t *db, uint32_t id, const char *state,
     const char *reason);
 
-/* One counter, absolute. */
-int fota_rollout_counter_set(fota_db_t *db, uint32_t id, uint16_t stage,
-    const char *state, int64_t devices);
-
 /* Devices, counted and stored: total and population of each stage. */
 int fota_rollout_count(fota_server_t *server, fota_db_t *db,
     const fota_rollout_row_t *row, const fota_stage_row_t *stages,
@@ -106,8 +102,5 @@ int fota_rollout_retry(fota_req_t *req);
 int fota_rollout_rollback(fota_req_t *req);
 int fota_rollout_progress(fota_req_t *req);
 int fota_rollout_devices(fota_req_t *req);
-
-/* Revocation of a rollout's or tenant's tokens up to now. */
-int fota_deny_now(fota_db_t *db, unsigned kind, uint64_t id, bool cut);
 
 #endif /* FOTA_ADMIN_ROLLOUT_H */

@@ -19,7 +19,9 @@ static json_t *fota_progress_errors(fota_req_t *req, uint32_t id);
 static json_t *fota_progress_bytes(fota_req_t *req, uint32_t id);
 
 
-int
+/* One counter, absolute. */
+
+static int
 fota_rollout_counter_set(fota_db_t *db, uint32_t id, uint16_t stage,
     const char *state, int64_t devices)
 {

@@ -162,14 +162,6 @@ fota_strategy_parse(fota_str_t s)
 }
 
 
-const char *
-fota_strategy_name(int strategy)
-{
-    return (strategy >= 0 && strategy < FOTA_PATH__N)
-           ? fota_strategies[strategy] : "unknown";
-}
-
-
 int
 fota_row_list(fota_mem_t *mem, fota_str_t json, size_t max,
     fota_str_t **list, uint16_t *n)

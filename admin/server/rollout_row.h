@@ -86,7 +86,6 @@ int fota_stage_rows(fota_db_t *db, uint32_t rollout,
 
 /* Words of the columns; -1 = unknown. */
 int fota_strategy_parse(fota_str_t s);
-const char *fota_strategy_name(int strategy);
 
 /* A JSON list of strings, or NULL, to slices in mem; FOTA_LIMIT over max. */
 int fota_row_list(fota_mem_t *mem, fota_str_t json, size_t max,

@@ -319,7 +319,9 @@ fota_snapshot_write(fota_snapshot_work_t *w, fota_snapshot_info_t *info)
 }
 
 
-int
+/* Makes one now and records it as the newest. */
+
+static int
 fota_snapshot_make(fota_server_t *server, fota_db_t *db,
     fota_snapshot_info_t *info)
 {
@@ -421,7 +423,9 @@ fota_snapshot_remove(const char *dir)
 }
 
 
-void
+/* Removes the directories of those that nobody loads any more. */
+
+static void
 fota_snapshot_clean(fota_server_t *server, const char *keep)
 {
     char            dir[FOTA_SNAPSHOT_PATH], path[FOTA_SNAPSHOT_PATH * 2];

@@ -34,11 +34,4 @@ int fota_snapshot_latest(fota_db_t *db, fota_snapshot_info_t *info);
 void fota_snapshot_path(const fota_server_t *server, const char *id,
     const char *file, char *out);
 
-/* Makes one now and records it as the newest. */
-int fota_snapshot_make(fota_server_t *server, fota_db_t *db,
-    fota_snapshot_info_t *info);
-
-/* Removes the directories of those that nobody loads any more. */
-void fota_snapshot_clean(fota_server_t *server, const char *keep);
-
 #endif /* FOTA_ADMIN_SNAPSHOT_H */

@@ -14,7 +14,9 @@
 #define FOTA_SQL_BYTES_MAX (4 * 1024 * 1024)    /* below max_allowed_packet */
 
 
-size_t
+/* Smallest size of list that holds n: 1, 16 or 256. */
+
+static size_t
 fota_sql_list_size(size_t n)
 {
     return (n <= 1) ? 1 : (n <= 16) ? 16 : FOTA_SQL_LIST_MAX;

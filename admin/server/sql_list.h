@@ -16,9 +16,6 @@
 
 #define FOTA_SQL_LIST_MAX  256
 
-/* Smallest size of list that holds n: 1, 16 or 256. */
-size_t fota_sql_list_size(size_t n);
-
 /*
  * Runs head "(?,?,...)" tail: fixed arguments first, then those of the list,
  * n <= FOTA_SQL_LIST_MAX, the last one repeated up to the list's size.

@@ -27,9 +27,6 @@ int fota_sync_artifact(fota_req_t *req);
 /* As much of a text as its column holds, cut between characters. */
 fota_str_t fota_sync_text(fota_str_t s);
 
-/* Fota-Epoch, Fota-Head, Fota-Time. */
-void fota_sync_headers(fota_req_t *req, const fota_feed_t *feed);
-
 /*
  * The key that signs batches and snapshots; kept for some seconds, so that a
  * rotation is taken up without a statement for each batch.  The caller

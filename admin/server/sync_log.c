@@ -55,7 +55,9 @@ static int fota_sync_send(fota_req_t *req, const fota_feed_t *feed,
     uint64_t after, size_t max);
 
 
-void
+/* Fota-Epoch, Fota-Head, Fota-Time. */
+
+static void
 fota_sync_headers(fota_req_t *req, const fota_feed_t *feed)
 {
     char  text[32];
