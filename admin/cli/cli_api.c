@@ -57,6 +57,11 @@ fota_cli_api_url(fota_cli_t *cli, const char *path, bool tenant,
 {
     size_t  n = strlen(cli->centre);
 
+    if (path == NULL) {
+        out->status = FOTA_LIMIT;
+        return;
+    }
+
     while (n > 0 && cli->centre[n - 1] == '/') {
         n--;
     }
@@ -260,9 +265,7 @@ fota_cli_page(fota_cli_t *cli, const char *path, uint64_t limit,
         fota_cli_escape(&b, fota_cstr(after));
     }
 
-    rc = fota_cli_text(&b) == NULL
-         ? fota_cli_fail("the request is too large")
-         : fota_cli_api(cli, "GET", (const char *) b.start, NULL, out);
+    rc = fota_cli_api(cli, "GET", fota_cli_text(&b), NULL, out);
     fota_buf_free(&b);
 
     return rc;

@@ -22,7 +22,8 @@ int fota_cli_api(fota_cli_t *cli, const char *method, const char *path,
 
 /*
  * The same for whoever looks at the status: 0 with a reply for
- * fota_cli_reply_done(), or 1 or 2 with a message and none.
+ * fota_cli_reply_done(), or 1 or 2 with a message and none.  A path that did
+ * not fit, NULL, is 1.
  */
 int fota_cli_api_call(fota_cli_t *cli, const char *method, const char *path,
     json_t *body, fota_cli_reply_t *reply);
@@ -64,7 +65,7 @@ extern const fota_cli_option_t  fota_cli_output[];
 /* Where the centre is, or a message and false. */
 bool fota_cli_api_ready(fota_cli_t *cli);
 
-/* Appends base, path and the tenant's query. */
+/* Appends base, path (NULL: one that did not fit) and the tenant's query. */
 void fota_cli_api_url(fota_cli_t *cli, const char *path, bool tenant,
     fota_buf_t *out);
 

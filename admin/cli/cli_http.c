@@ -244,6 +244,12 @@ fota_cli_http_call(fota_cli_http_t *http, const fota_cli_call_t *call,
     st.call = call;
     st.reply = reply;
 
+    if (call->url == NULL) {
+        (void) snprintf(reply->error, sizeof(reply->error),
+                        "the request is too large");
+        return FOTA_LIMIT;
+    }
+
     /* "Expect: 100-continue" costs a round trip with every upload. */
     list = curl_slist_append(NULL, "Expect:");
 

@@ -60,7 +60,8 @@ fota_cli_http_t *fota_cli_http_new(const fota_cli_tls_t *tls);
 void fota_cli_http_free(fota_cli_http_t *http);
 
 /*
- * FOTA_OK when there was an answer of any status; FOTA_IO otherwise, with
+ * FOTA_OK when there was an answer of any status; FOTA_IO otherwise (or
+ * FOTA_LIMIT, when the URL is NULL for it did not fit), with
  * reply->error; FOTA_BUSY when the sink stopped it.
  */
 int fota_cli_http_call(fota_cli_http_t *http, const fota_cli_call_t *call,

@@ -201,7 +201,7 @@ def test_killed_agent_goes_on(centre, place):
 
         # The next one is a week away, whatever restarts.
         agent.restart()
-        assert agent.status()["scrub"]["last"] == last
+        until("read", lambda: agent.status()["scrub"]["last"] == last)
         time.sleep(1)
         assert agent.status()["scrub"]["pass"] == last
 

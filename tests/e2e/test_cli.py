@@ -517,6 +517,21 @@ def test_rollout_from_plan_to_end(cli, tmp_path):
     assert err.startswith("fota: ")
 
 
+def test_names_beyond_any_limit_are_told(cli, tmp_path):
+    path = tmp_path / "small.img"
+    path.write_bytes(image(4096, 43))
+    for args in (("product", "show", "p" * 9000),
+                 ("group", "import", "g" * 9000, str(path)),
+                 ("rollout", "watch", "r" * 9000),
+                 ("firmware", "upload", str(path), "--version", "1",
+                  "--product", "p" * 9000),
+                 ("explain", "d" * 70000, "--version", "1")):
+        done = run(*args, env=cli.env)
+        assert done.returncode in (1, 2), (args[:2], done)
+        assert re.search("too l|at most|1 to [0-9]+ bytes", done.stderr), (
+            args[:2], done.stderr)
+
+
 def test_small_things(cli):
     """Commands that are one call each, against the real centre."""
     tenant = cli.fleet.tenant
