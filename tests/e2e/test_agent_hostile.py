@@ -150,8 +150,8 @@ def test_snapshot_while_changes_come(centre, place):
 
     def chunk(handler):
         if handler.path.count("/") == 5:
+            centre.publish(devices(10001 + len(seen), 1))
             seen.append(handler.path)
-            centre.publish(devices(10000 + len(seen), 1))
         return False
 
     centre.faults["/sync/v1/snapshot"] = chunk
