@@ -3,17 +3,24 @@
 #
 # A private MariaDB on a unix socket, sourced by run.sh.
 
+db_install()
+{
+    rm -rf "$DB/data"
+    mariadb-install-db --no-defaults --skip-test-db \
+        --auth-root-authentication-method=normal --tmpdir="$DB/tmp" \
+        --datadir="$DB/data" --user="$(id -un)" > "$DB/install.log" 2>&1 \
+        || { cat "$DB/install.log" >&2; return 1; }
+}
+
+
 db_start()
 {
     DB=$RUN/db
     mkdir -p "$DB/tmp"
 
     if [ ! -e "$DB/installed" ]; then
-        rm -rf "$DB/data"
-        mariadb-install-db --no-defaults --skip-test-db \
-            --auth-root-authentication-method=normal \
-            --datadir="$DB/data" --user="$(id -un)" > "$DB/install.log" 2>&1 \
-            || { tail -n 20 "$DB/install.log" >&2; die "no database"; }
+        db_install || { say AGAIN "MariaDB's tables"; db_install; } \
+            || die "no database"
         touch "$DB/installed"
     fi
 

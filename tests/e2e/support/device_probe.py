@@ -359,8 +359,9 @@ def rich(w, directory):
         a.device("delta", attrs={"hw": "3"})
         a.device("none", version="1.1.0")
         a.explain("known", device="known", attrs={"hw": "3"})
+        # Half a day away the window is closed, and the detail says so.
         a.explain("elsewhere", ip="203.0.113.7", tz="+09:00",
-                  at="2026-01-31T22:00:00+09:00")
+                  at="2026-01-31T%02d:00:00+09:00" % ((now.tm_hour + 12) % 24))
 
 
 ORIGIN = LOCATIONS.replace("fota_download on;", """fota_download on;
