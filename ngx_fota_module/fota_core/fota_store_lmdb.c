@@ -426,7 +426,7 @@ fota_store_order(const MDB_val *a, const MDB_val *b)
  * search by halves then waits for memory half a dozen times in each page, one
  * after the other, unless the page is asked for as a whole when its first key
  * is seen.  Where the search goes down is asked for as soon as that may be
- * the place.  Together they take a third off a look-up.
+ * the place.  Together they take a quarter off a look-up.
  */
 
 static int
